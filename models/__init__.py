@@ -1,0 +1,1 @@
+"""The HeadGAN generator: networks, training, export and the engines that run it."""

@@ -1,0 +1,156 @@
+"""Data preparation: every clip and photograph tracked once, into one file.
+
+    python -m models.prepare ../shared/data --out build
+
+writes `tracked-train.npz` (training clips and photographs) and `tracked-val.npz`. Images are
+256x256 JPEGs, a bounded number a clip; points are kept for every frame, so that the expression
+basis sees all motion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.progress import Progress
+
+from shared.crop import Crop
+from shared.errors import BadInputError
+from shared.tracker import Image, Points, Tracker
+
+JPEG_QUALITY = 92
+# Points are stored as 16-bit fixed point: 1/16384 of the crop's side is 0.03 % of the eye distance.
+POINT_SCALE = 16384.0
+
+
+@dataclass
+class Tracked:
+    """One clip or photograph, tracked, in units of its crop.
+
+    Attributes:
+        name: file name without its ending.
+        points: shape (N, 468, 3), float32, crop sides; every frame with a face, in order.
+        times: shape (N,), frame numbers in the clip; gaps are frames without a face.
+        images: JPEG files of some frames, by row of `points`.
+    """
+
+    name: str
+    points: list[Points] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    images: dict[int, bytes] = field(default_factory=dict)
+
+
+def clip_frames(path: Path) -> Iterator[Image]:
+    """Yield the frames of a clip, RGB uint8 (H, W, 3)."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            yield frame.to_ndarray(format="rgb24")
+
+
+def frame_count(path: Path) -> int:
+    """Return the number of video frames in a clip."""
+    with av.open(str(path)) as container:
+        return sum(packet.pts is not None for packet in container.demux(video=0))
+
+
+def track_clip(path: Path, images: int) -> Tracked:
+    """Track a clip, keeping at most `images` of its frames as pictures."""
+    tracked = Tracked(path.stem)
+    stride = max(1.0, frame_count(path) / images)
+    crop, due = None, 0.0
+    with Tracker() as tracker:
+        for number, frame in enumerate(clip_frames(path)):
+            points = tracker.track(frame)
+            if points is None:
+                continue
+            crop = crop or Crop.around(points, frame.shape[1], frame.shape[0])
+            if number >= due:
+                tracked.images[len(tracked.points)] = encode(crop.cut(frame))
+                due += stride
+            tracked.points.append(crop.to_units(points))
+            tracked.times.append(number)
+    return tracked
+
+
+def track_photo(path: Path, tracker: Tracker) -> Tracked:
+    """Track one photograph; without a face the result is empty."""
+    tracked = Tracked(path.stem)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        return tracked
+    tracker.reset()
+    picture = np.asarray(image, np.uint8)
+    for _ in range(2):  # the second pass starts from the first one's points and is steadier
+        points = tracker.track(picture)
+    if points is not None:
+        crop = Crop.around(points, picture.shape[1], picture.shape[0])
+        tracked.images[0] = encode(crop.cut(picture))
+        tracked.points.append(crop.to_units(points))
+        tracked.times.append(0)
+    return tracked
+
+
+def encode(image: Image) -> bytes:
+    """Return an RGB picture as a JPEG file."""
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), parameters)
+    return data.tobytes()
+
+
+def save(path: Path, items: list[Tracked]) -> None:
+    """Write tracked clips as one file of plain arrays (see `models.tracked` for the reader)."""
+    blobs = [blob for item in items for blob in item.images.values()]
+    rows: list[int] = []
+    base = 0
+    for item in items:
+        rows += [base + row for row in item.images]
+        base += len(item.points)
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "names": np.array([item.name for item in items]),
+        "points": np.round(
+            np.concatenate([np.stack(item.points) for item in items]) * POINT_SCALE
+        ).clip(-32768, 32767).astype(np.int16),
+        "times": np.concatenate([item.times for item in items]).astype(np.int32),
+        "lengths": np.array([len(item.points) for item in items], np.int32),
+        "image_rows": np.array(rows, np.int32),
+        "image_bytes": np.frombuffer(b"".join(blobs), np.uint8),
+        "image_sizes": np.array([len(blob) for blob in blobs], np.int32),
+    }
+    np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub wants allow_pickle typed
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="Folder with train/, val/ and photos/.")],
+    out: Annotated[Path, typer.Option(help="Folder the two files go to.")] = Path("build"),
+    images: Annotated[int, typer.Option(help="Pictures kept of a clip, at most.")] = 90,
+) -> None:
+    """Track every clip and photograph in a data folder."""
+    train = sorted((data / "train").glob("*.mp4"))
+    val = sorted((data / "val").glob("*.mp4"))
+    photos = sorted((data / "photos").glob("*.jpg"))
+    if not train or not val:
+        raise BadInputError(f"{data} has no train/*.mp4 and val/*.mp4: name the data folder")
+    out.mkdir(parents=True, exist_ok=True)
+    with Progress() as progress, Tracker() as tracker:
+        task = progress.add_task("tracking", total=len(train) + len(val) + len(photos))
+        for name, clips in (("train", train), ("val", val)):
+            items = []
+            for clip in clips:
+                items.append(track_clip(clip, images))
+                progress.advance(task)
+            if name == "train":
+                for photo in photos:
+                    items.append(track_photo(photo, tracker))
+                    progress.advance(task)
+            save(out / f"tracked-{name}.npz", [item for item in items if item.points])
+
+
+if __name__ == "__main__":
+    typer.run(main)
