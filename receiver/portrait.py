@@ -1,0 +1,85 @@
+"""The photograph in use and the generator that moves it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+import cv2
+
+from shared.face_model import adapt
+from shared.params import Params
+from shared.pictures import Image
+
+_JPEG_QUALITY = 92
+
+
+class FaceGenerator(Protocol):
+    """What the running call needs of ``receiver.generator.Generator``."""
+
+    @property
+    def reference_params(self) -> Params:
+        """Parameters of the reference."""
+
+    def set_reference(self, image: Image) -> Image:
+        """Take a photograph and return its crop; BadInputError when it shows no face."""
+
+    def generate(self, params: Params) -> Image:
+        """Rebuild one frame."""
+
+
+class Portrait:
+    """One photograph, ready to be moved.
+
+    Not for two threads at once, except ``jpeg`` and ``tag``, which any thread may read: a call
+    uses it on its painting thread alone.
+    """
+
+    def __init__(self, generator: FaceGenerator) -> None:
+        self._generator = generator
+        self._photograph: Image | None = None
+        self.jpeg: bytes | None = None
+        self.tag = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a photograph."""
+        return self.jpeg is not None
+
+    def take(self, photograph: Image) -> None:
+        """Use this photograph from now on.
+
+        Raises:
+            BadInputError: it shows no face; there is then no photograph.
+        """
+        self.forget()
+        crop = self._generator.set_reference(photograph)
+        bgr = cv2.cvtColor(crop, cv2.COLOR_RGB2BGR)
+        _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        self._photograph = photograph
+        self.jpeg = encoded.tobytes()
+        self.tag = hashlib.sha256(self.jpeg).hexdigest()[:16]
+
+    def forget(self) -> None:
+        """Drop the photograph: the next caller brings their own."""
+        self._photograph, self.jpeg, self.tag = None, None, ""
+
+    def restart(self) -> None:
+        """Forget the frames of an earlier call, keep the photograph."""
+        if self._photograph is not None:
+            self._generator.set_reference(self._photograph)
+
+    def paint(self, params: Params, origin: Params) -> Image:
+        """Rebuild a frame in the relative setting (HeadGAN, section 3.4).
+
+        Args:
+            params: the frame's parameters.
+            origin: the parameters the sender was calibrated on.
+
+        Raises:
+            ParamsError: the two fit together to no face a camera can see.
+        """
+        generator = self._generator
+        moved = adapt(params, origin, generator.reference_params)
+        # Each was in range alone; a hostile pair may still name a face a thousand crops away.
+        return generator.generate(Params.from_vector(moved.to_vector()))

@@ -1,0 +1,107 @@
+"""The call written to a video file with PyAV, each picture at its capture time."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from receiver.outputs import check_output, numbered
+from receiver.picture import Picture
+from shared.pictures import Image
+
+log = logging.getLogger(__name__)
+
+_MILLISECONDS = Fraction(1, 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Format:
+    codec: str
+    pixels: str
+    options: dict[str, str]
+
+
+# mkv: lossless, so that pictures can be measured; mp4: what every player shows.
+_FORMATS = {
+    ".mkv": _Format("ffv1", "bgr0", {"level": "3"}),
+    ".mp4": _Format(
+        "libx264", "yuv420p", {"preset": "veryfast", "crf": "18", "tune": "zerolatency"}
+    ),
+}
+
+
+class VideoFile:
+    """Writes one file for each call; a file is created with the call's first picture.
+
+    Creating it late means that a call without a picture leaves an older file of the same name
+    alone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Prepare to write.
+
+        Args:
+            path: ends in ``.mkv`` or ``.mp4``; later calls get ``-2``, ``-3``… in the name.
+
+        Raises:
+            BadInputError: unknown ending or a place that cannot be written.
+        """
+        check_output(path, _FORMATS, "--out")
+        self._path = path
+        self._calls = 0
+        self._open: _OpenFile | None = None
+
+    def show(self, picture: Picture) -> None:
+        """Append a picture."""
+        if self._open is None:
+            self._calls += 1
+            self._open = _OpenFile(numbered(self._path, self._calls), picture)
+        self._open.write(picture)
+
+    def end_call(self) -> None:
+        """Finish the call's file, so that players can open it."""
+        if self._open is not None:
+            opened, self._open = self._open, None
+            opened.close()
+            log.info("wrote %s", opened.path)
+
+
+class _OpenFile:
+    def __init__(self, path: Path, first: Picture) -> None:
+        chosen = _FORMATS[path.suffix.lower()]
+        self.path = path
+        self._first_ms = first.captured_ms
+        self._last_pts = -1
+        self._container: OutputContainer = av.open(str(path), "w")
+        stream = self._container.add_stream(chosen.codec, rate=25, options=chosen.options)
+        assert isinstance(stream, VideoStream)
+        self._stream = stream
+        self._stream.height, self._stream.width = first.image.shape[:2]
+        self._stream.pix_fmt = chosen.pixels
+        self._stream.codec_context.time_base = _MILLISECONDS
+        self._stream.time_base = _MILLISECONDS
+
+    def write(self, picture: Picture) -> None:
+        # A peer may repeat a capture time; a file may not.
+        pts = max(picture.captured_ms - self._first_ms, self._last_pts + 1)
+        self._last_pts = pts
+        self._container.mux(self._stream.encode(_video_frame(picture.image, pts)))
+
+    def close(self) -> None:
+        try:
+            self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
+
+
+def _video_frame(image: Image, pts: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    frame.pts = pts
+    frame.time_base = _MILLISECONDS
+    return frame

@@ -1,0 +1,95 @@
+"""What the receiver's tests share: frames, a stand-in generator, a station that really listens."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import PIL.Image
+
+from receiver.portrait import Portrait
+from receiver.sinks import Sink
+from shared.errors import BadInputError
+from shared.params import EXPRESSION_SIZE, Camera, Frame, Params
+from shared.pictures import Image
+
+
+def params(roll: float = 0.0) -> Params:
+    camera = Camera(-0.5, np.array([0, 0, roll], np.float32), np.array([0.5, 0.5, 0], np.float32))
+    return Params(np.zeros(EXPRESSION_SIZE, np.float32), camera)
+
+
+def frame(sequence: int, captured_ms: int | None = None) -> Frame:
+    captured = sequence * 40 if captured_ms is None else captured_ms
+    return Frame(sequence, captured, params(roll=(sequence % 60) / 60))
+
+
+class Sketch:
+    """Draws a bar whose height is the head's roll; a black photograph has no face."""
+
+    def __init__(self) -> None:
+        self.references = 0
+        self.generated = 0
+
+    @property
+    def reference_params(self) -> Params:
+        return params()
+
+    def set_reference(self, image: Image) -> Image:
+        if image.max() == 0:
+            raise BadInputError("no face was found in the photograph; choose another one")
+        self.references += 1
+        return np.full((256, 256, 3), image.mean(), np.uint8)
+
+    def generate(self, params: Params) -> Image:
+        self.generated += 1
+        picture = np.full((256, 256, 3), (40, 90, 160), np.uint8)
+        picture[: int(255 * abs(params.camera.rotation[2])) + 1] = (250, 220, 60)
+        return picture
+
+
+def photograph(brightness: int = 120, kind: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (320, 240), (brightness,) * 3).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    *,
+    own_reference: bool = True,
+    report: Path | None = None,
+    sinks: tuple[Sink, ...] = (),
+    watchers: int = 4,
+) -> AsyncIterator[tuple[object, str]]:
+    """Run a station with a stand-in generator behind a real web server; yields it and its URL."""
+    from receiver.guard import Guard
+    from receiver.server import WebServer, bind, url_of
+    from receiver.station import Station, StationOptions
+    from receiver.web import create_app
+    from receiver.whep import Watchers
+
+    portrait = Portrait(Sketch())
+    if own_reference:
+        portrait.take(np.full((240, 320, 3), 120, np.uint8))
+    options = StationOptions(own_reference, 20.0, report, "sketch", "test")
+    station = Station(portrait, Watchers(watchers), options, sinks)
+    listener = bind("127.0.0.1", 0)
+    listener.listen()
+    server = WebServer(create_app(station, Guard([])))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield station, url_of(listener).replace("localhost", "127.0.0.1")
+    finally:
+        await station.close("the test is over")
+        server.should_exit = True
+        await task
+
+
+def client(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=20)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from receiver.playout import CAPACITY, STALE_MS, Playout, SmallestDelay
+from tests.receiving import frame
+
+# The two clocks are unrelated: the receiver's reads this when the sender's reads 0.
+OFFSET_MS = 5_000_000.0
+
+
+def play(arrivals: list[tuple[int, float]], delay_ms: float = 20.0) -> list[tuple[int, float]]:
+    """Push frames (sequence, network delay) and pop each as soon as it is due."""
+    playout = Playout(delay_ms)
+    events = sorted((n * 40 + OFFSET_MS + delay, n) for n, delay in arrivals)
+    shown: list[tuple[int, float]] = []
+
+    def pop_until(limit_ms: float) -> None:
+        while (due := playout.next_due_ms()) is not None and due < limit_ms:
+            if (ready := playout.pop(due)) is not None:
+                shown.append((ready.sequence, due))
+
+    for now, sequence in events:
+        pop_until(now)
+        playout.push(frame(sequence), now)
+        if (ready := playout.pop(now)) is not None:
+            shown.append((ready.sequence, now))
+    pop_until(np.inf)
+    return shown
+
+
+def test_an_even_stream_is_shown_whole_with_the_fixed_delay() -> None:
+    shown = play([(n, 7.0) for n in range(50)])
+    assert [n for n, _ in shown] == list(range(50))
+    assert all(at == n * 40 + OFFSET_MS + 7 + 20 for n, at in shown)
+
+
+def test_jitter_below_the_delay_is_smoothed_away() -> None:
+    random = np.random.default_rng(3)
+    jitter = [(n, 5.0 + (random.uniform(0, 20) if n else 0)) for n in range(200)]
+    shown = play(jitter)
+    assert [n for n, _ in shown] == list(range(200))
+    assert all(at == pytest.approx(n * 40 + OFFSET_MS + 25) for n, at in shown)
+
+
+def test_neighbours_that_changed_places_are_put_in_order() -> None:
+    assert [n for n, _ in play([(0, 5), (1, 30), (2, 5), (3, 55), (4, 5)], delay_ms=60)] == [
+        *range(5)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_the_network_does_frames_are_in_order_and_never_stale(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    delays = random.exponential(60, 400) + (random.random(400) < 0.05) * 800
+    arrivals = [(n, float(delay)) for n, delay in enumerate(delays) if random.random() > 0.2]
+    arrivals += [arrivals[i] for i in random.integers(0, len(arrivals), 40)]  # duplicates
+    shown = play(arrivals)
+    sequences = [n for n, _ in shown]
+    assert sequences == sorted(set(sequences))
+    assert len(shown) > 150
+    smallest = min(delay for _, delay in arrivals)
+    assert all(at - n * 40 - OFFSET_MS <= max(delays) for n, at in shown)
+    late = [at - n * 40 - OFFSET_MS - smallest for n, at in shown if n > 20]
+    assert max(late) <= STALE_MS
+
+
+def test_a_duplicate_is_counted_and_dropped() -> None:
+    playout = Playout(20)
+    playout.push(frame(0), 1000)
+    playout.push(frame(0), 1001)
+    assert playout.pop(1100) is not None
+    playout.push(frame(0), 1101)
+    assert playout.pop(1200) is None
+    assert (playout.counts.duplicate, playout.counts.late) == (1, 1)
+
+
+def test_frames_held_back_by_a_cut_are_not_shown_afterwards() -> None:
+    # Frames 10 to 60 are held for up to two seconds and arrive in one burst.
+    held = [(n, (61 - n) * 40.0 + 5) for n in range(10, 61)]
+    shown = play([(n, 5.0) for n in range(10)] + held + [(n, 5.0) for n in range(61, 80)])
+    assert [n for n, _ in shown if n < 10] == list(range(10))
+    burst_at = 61 * 40 + OFFSET_MS + 5
+    stale = [n for n, at in shown if at >= burst_at and at - n * 40 - OFFSET_MS - 5 > STALE_MS]
+    assert stale == []
+    assert [n for n, _ in shown][-19:] == list(range(61, 80))
+
+
+def test_a_slow_generator_skips_and_stays_current() -> None:
+    playout = Playout(20)
+    now, busy_ms, pushed, lag = OFFSET_MS, 130.0, 0, []
+    while pushed < 300:
+        now += busy_ms  # a picture takes three frames' time
+        while pushed * 40 + OFFSET_MS + 5 <= now:
+            playout.push(frame(pushed), pushed * 40 + OFFSET_MS + 5)
+            pushed += 1
+        if (ready := playout.pop(now)) is not None:
+            lag.append(now - ready.captured_ms - OFFSET_MS)
+    assert len(lag) > 80
+    assert max(lag) <= 5 + 20 + 40
+    assert playout.counts.skipped > 150
+
+
+def test_memory_is_bounded_when_nobody_pops() -> None:
+    playout = Playout(20)
+    for n in range(1000):
+        playout.push(frame(n), n * 40 + OFFSET_MS)
+    assert playout.counts.skipped == 1000 - CAPACITY
+    newest = playout.pop(999 * 40 + OFFSET_MS + 20)
+    assert newest is not None
+    assert newest.sequence == 999
+
+
+def test_a_frame_is_not_shown_when_it_waited_too_long() -> None:
+    playout = Playout(20)
+    playout.push(frame(0), OFFSET_MS)
+    assert playout.pop(OFFSET_MS + STALE_MS + 1) is None
+    assert playout.counts.stale == 1
+    assert playout.next_due_ms() is None
+
+
+def test_the_smallest_delay_forgets_what_is_old() -> None:
+    smallest = SmallestDelay()
+    smallest.add(5, 0)
+    for second in range(1, 10):
+        smallest.add(80, second * 1000)
+    assert smallest.value() == 5
+    smallest.add(80, 10_500)
+    assert smallest.value() == 80
+
+
+def test_a_clock_that_drifts_never_makes_frames_stale() -> None:
+    playout, shown = Playout(20), 0
+    for n in range(25 * 600):  # ten minutes, the sender's clock 200 ppm slow: 120 ms in the end
+        now = OFFSET_MS + n * 40 * 1.0002
+        playout.push(frame(n), now)
+        shown += playout.pop(now + 25) is not None
+    assert shown == 25 * 600
