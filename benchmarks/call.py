@@ -1,0 +1,158 @@
+"""A whole call on this machine: a receiver and a sender in processes of their own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from benchmarks.child import Child, ChildFailedError
+from shared.crop import Crop
+
+# The receiver loads the generator and may compile the rasteriser first.
+READY_TIMEOUT_S = 90.0
+HANG_UP_TIMEOUT_S = 30.0
+_JOIN_ALLOWANCE_S = 60.0
+
+
+class ShownFrame(BaseModel):
+    """One picture the receiver showed; the n-th is the n-th of its ``--out`` file."""
+
+    sequence: int
+    captured_ms: int
+    latency_ms: float | None
+
+
+class Latency(BaseModel):
+    """Milliseconds from capture to picture; None while the clocks were never matched."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class ReceiverReport(BaseModel):
+    """What ``receiver --report`` writes."""
+
+    frames_shown: int
+    receiver_fps: float
+    latency_ms: Latency
+    payload_kbps: float
+    wire_kbps: float
+    lost: int
+    frames: list[ShownFrame]
+
+
+class CropReport(BaseModel):
+    """The sender's crop, pixels of the captured picture."""
+
+    left: float
+    top: float
+    side: float
+
+
+class SenderReport(BaseModel):
+    """What ``sender --report`` writes."""
+
+    frames_captured: int
+    frames_sent: int
+    frames_without_face: int
+    sender_fps: float
+    payload_kbps: float
+    wire_kbps: float
+    crop: CropReport
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that is over.
+
+    Attributes:
+        rebuilt: lossless video of what the receiver showed, each picture above its mark.
+        receiver: the receiver's figures.
+        sender: the sender's figures.
+    """
+
+    rebuilt: Path
+    receiver: ReceiverReport
+    sender: SenderReport
+
+    @property
+    def crop(self) -> Crop:
+        """The part of the source that was rebuilt."""
+        crop = self.sender.crop
+        return Crop(crop.left, crop.top, crop.side)
+
+
+def run_call(
+    clip: Path,
+    folder: Path,
+    seconds: float,
+    on_start: Callable[[], None] = lambda: None,
+    tick: Callable[[], None] = lambda: None,
+) -> Call:
+    """Run a call from a clip to a file, over WebRTC on loopback, from the first frame alone.
+
+    Args:
+        clip: the sender's source, played once at its own pace.
+        folder: takes the reports, the rebuilt video and the logs; exists.
+        seconds: how long the clip lasts; bounds the wait.
+        on_start: called when the receiver is ready and the sender starts.
+        tick: called ten times a second throughout.
+
+    Raises:
+        ChildFailedError: one of the two failed or hung; the message holds what it said.
+    """
+    port = free_port()
+    rebuilt, report = folder / "rebuilt.mkv", folder / "receiver.json"
+    sent = folder / "sender.json"
+    for stale in (rebuilt, report, sent):
+        stale.unlink(missing_ok=True)
+    url = f"http://localhost:{port}"
+    serve = ["--port", str(port), "--once", "--out", str(rebuilt), "--report", str(report)]
+    with Child("receiver", serve, folder / "receiver.log") as receiver:
+        receiver.wait_until(lambda: _is_healthy(url), READY_TIMEOUT_S, tick)
+        on_start()
+        send = [url, "--source", str(clip), "--report", str(sent)]
+
+        def watch() -> None:
+            receiver.check()
+            tick()
+
+        with Child("sender", send, folder / "sender.log") as sender:
+            sender.wait(seconds + _JOIN_ALLOWANCE_S, watch)
+        receiver.wait(HANG_UP_TIMEOUT_S, tick)
+    return Call(rebuilt, _read(report, ReceiverReport), _read(sent, SenderReport))
+
+
+def free_port() -> int:
+    """Return a TCP port that nothing on this machine listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", timeout=2.0, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+_Report = TypeVar("_Report", bound=BaseModel)
+
+
+def _read(path: Path, kind: type[_Report]) -> _Report:
+    try:
+        return kind.model_validate_json(path.read_text("utf-8"))
+    except OSError as error:
+        raise ChildFailedError(f"The call left no {path.name}: {error.strerror}", 1) from error
+    except ValidationError as error:
+        raise ChildFailedError(
+            f"The call left a {path.name} that is not whole: {error}", 1
+        ) from None

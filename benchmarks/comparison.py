@@ -1,0 +1,108 @@
+"""What a call showed beside what was filmed, frame by frame."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.call import Call
+from benchmarks.video import read_frames
+from shared.crop import PICTURE_SIZE
+from shared.errors import BadInputError
+from shared.metrics import psnr, ssim
+from shared.pictures import Image
+
+# Of the frames that differ most from the reference, the still shows one of middling quality.
+_FAR_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One shown frame against its original.
+
+    Attributes:
+        sequence: the frame's index in the source.
+        psnr: of the rebuilt picture, dB.
+        copy_psnr: of showing the reference instead, dB.
+        ssim: of the rebuilt picture.
+        copy_ssim: of showing the reference instead.
+    """
+
+    sequence: int
+    psnr: float
+    copy_psnr: float
+    ssim: float
+    copy_ssim: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Originals and rebuilt pictures of one call.
+
+    Attributes:
+        originals: every frame of the source, cut by the sender's crop, 256x256.
+        shown: the receiver's pictures with their mark below, by index in the source.
+        reference: index in the source of the frame that served as the photograph.
+        scores: of every shown frame but the reference, in the order of the source.
+    """
+
+    originals: list[Image]
+    shown: dict[int, Image]
+    reference: int
+    scores: list[Score]
+
+    def mean(self, figure: Callable[[Score], float]) -> float:
+        """Return the mean of a figure over the scored frames."""
+        return statistics.fmean(figure(score) for score in self.scores)
+
+    def telling(self) -> Score:
+        """Return a frame for the still: far from the reference, and of middling quality there."""
+        by_distance = sorted(self.scores, key=lambda score: score.copy_psnr)
+        far = by_distance[: max(1, round(len(by_distance) * _FAR_SHARE))]
+        return sorted(far, key=lambda score: score.psnr)[len(far) // 2]
+
+
+def compare(clip: Path, call: Call, tick: Callable[[], None] = lambda: None) -> Comparison:
+    """Measure a call against its source.
+
+    Args:
+        clip: the sender's source.
+        call: the call.
+        tick: called once for every shown frame.
+
+    Raises:
+        BadInputError: the files do not belong together, or nothing was shown.
+    """
+    originals = [call.crop.cut(frame) for frame in read_frames(clip)]
+    rows = call.receiver.frames
+    pictures = list(read_frames(call.rebuilt)) if rows else []
+    if len(pictures) != len(rows):
+        raise BadInputError(
+            f"{call.rebuilt} holds {len(pictures)} pictures and the report {len(rows)}"
+        )
+    shown = {row.sequence: image for row, image in zip(rows, pictures, strict=True)}
+    if max(shown, default=0) >= len(originals):
+        raise BadInputError(f"the receiver showed frame {max(shown)}, which {clip} does not have")
+    reference = min(shown, default=0)
+    scores = []
+    for sequence in sorted(shown):
+        tick()
+        # The reference against itself says nothing; it is left out on both sides.
+        if sequence != reference:
+            scores.append(_score(sequence, originals, shown[sequence], originals[reference]))
+    if not scores:
+        raise BadInputError("the call showed too little to measure; is there a face in the clip?")
+    return Comparison(originals, shown, reference, scores)
+
+
+def _score(sequence: int, originals: list[Image], shown: Image, reference: Image) -> Score:
+    original, rebuilt = originals[sequence], shown[:PICTURE_SIZE]
+    return Score(
+        sequence,
+        psnr(original, rebuilt),
+        psnr(original, reference),
+        ssim(original, rebuilt),
+        ssim(original, reference),
+    )

