@@ -1,0 +1,225 @@
+"""Making shared/assets/wire-v1.json: quantiser steps and priors from fitted training clips.
+
+    python -m models.build_wire_table params.npz
+
+The file holds ``params`` (N, 35) of consecutive frames, ``clip`` (N,) and optionally ``split``
+(N,), where 0 marks training; only training frames are used, every clip with the same weight.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from shared.face_model import FaceModel
+from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params
+from shared.wire import KEY_INTERVAL
+from shared.wire_table import DELTA_CLASSES, WIRE_VERSION, Levels, Prior, level_range
+
+log = logging.getLogger(__name__)
+
+Array = npt.NDArray[np.float64]
+
+# Added point error, share of the eye distance RMS; the promise is 0.003 on any clip.
+TARGET_ERROR = 0.00275
+# Depth of the whole head orders nothing within one face: one level covers what tracking gives.
+DEPTH_STEP = 0.02
+POWERS = (1, 2, 4, 8, 16)
+ROUNDS = 5
+SAMPLED_FRAMES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often each level occurs: `levels` and their weights, which sum to 1."""
+
+    levels: Array
+    weights: Array
+
+    @classmethod
+    def of(cls, values: Levels, weights: Array) -> Counts:
+        """Count integer values with a weight each."""
+        levels, inverse = np.unique(values, return_inverse=True)
+        sums = np.bincount(inverse, weights=weights)
+        return cls(levels.astype(np.float64), sums / sums.sum())
+
+
+def point_effects(model: FaceModel, params: Array) -> Array:
+    """Return how far one unit of each of the 35 numbers moves the points.
+
+    Args:
+        model: the face model.
+        params: shape (N, 35); the effect is taken at their median.
+
+    Returns:
+        Shape (35,), RMS over the points in eye distances per unit.
+    """
+    identity = np.zeros(len(model.identity), np.float32)
+    centre = np.median(params, axis=0)
+    base = model.points(identity, Params.from_vector(centre))
+    effects = np.empty(PARAMS_SIZE)
+    for index in range(PARAMS_SIZE):
+        moved, nudge = centre.copy(), 0.01
+        moved[index] += nudge
+        shift = model.points(identity, Params.from_vector(moved)) - base
+        effects[index] = np.sqrt((shift**2).sum(axis=1).mean()) / nudge
+    return np.asarray(effects / np.exp(centre[EXPRESSION_SIZE]))
+
+
+def added_error(model: FaceModel, params: Array, centres: Array, steps: Array) -> float:
+    """Return the RMS point error that quantising adds, in eye distances."""
+    identity = np.zeros(len(model.identity), np.float32)
+    squares = []
+    for row in params[:: max(1, len(params) // SAMPLED_FRAMES)]:
+        sent = centres + np.rint((row - centres) / steps) * steps
+        shift = model.points(identity, Params.from_vector(sent)) - model.points(
+            identity, Params.from_vector(row)
+        )
+        squares.append((shift**2).sum(axis=1).mean() / np.exp(2 * row[EXPRESSION_SIZE]))
+    return float(np.sqrt(np.mean(squares)))
+
+
+def choose_steps(model: FaceModel, params: Array, centres: Array) -> Array:
+    """Return steps with which every number adds the same point error, TARGET_ERROR in all."""
+    effects = point_effects(model, params)
+    scale = TARGET_ERROR * np.sqrt(12 / PARAMS_SIZE)
+    for _ in range(4):
+        steps = scale / effects
+        steps[-1] = DEPTH_STEP
+        scale *= TARGET_ERROR / added_error(model, params, centres, steps)
+    steps = scale / effects
+    steps[-1] = DEPTH_STEP
+    return np.array([float(f"{step:.4g}") for step in steps])
+
+
+def cost(prior: Prior, counts: Counts, low: int, high: int) -> float:
+    """Return the mean bits a level costs under a prior."""
+    weights = prior.weights(low, high)
+    chosen = weights[counts.levels.astype(np.int64) - low] / weights.sum()
+    # The coder gives no level less than 2**-24.
+    return float(-(counts.weights * np.log2(np.maximum(chosen, 2.0**-24))).sum())
+
+
+def fit_prior(counts: Counts, low: int, high: int, centred: bool) -> Prior:
+    """Return the prior under which the counted levels cost least.
+
+    Args:
+        counts: what occurred.
+        low: smallest level.
+        high: largest level.
+        centred: keep the likeliest level at 0.
+    """
+    mean = 0.0 if centred else float((counts.weights * counts.levels).sum())
+    spread = float(np.sqrt((counts.weights * (counts.levels - mean) ** 2).sum())) + 0.05
+    mean = float(f"{mean:.4g}")
+    candidates = [
+        Prior(mean, float(f"{spread * factor * np.sqrt(2 * power):.4g}"), power)
+        for power in POWERS
+        for factor in np.geomspace(0.15, 2.0, 30)
+    ]
+    return min(candidates, key=lambda prior: cost(prior, counts, low, high))
+
+
+def bits_of(deltas: Levels, priors: list[Prior], spans: Levels) -> Array:
+    """Return the bits each row of level differences (N, 35) costs."""
+    total = np.zeros(len(deltas))
+    for index, (prior, span) in enumerate(zip(priors, spans, strict=True)):
+        weights = prior.weights(int(-span), int(span))
+        share = weights[deltas[:, index] + span] / weights.sum()
+        total -= np.log2(np.maximum(share, 2.0**-24))
+    return total
+
+
+def fit_classes(deltas: Levels, weights: Array, spans: Levels) -> list[list[Prior]]:
+    """Return the priors of each class of motion: cluster, fit, and assign to the cheapest."""
+    motion = np.abs(deltas).sum(axis=1)
+    edges = np.quantile(motion, np.linspace(0, 1, DELTA_CLASSES + 1)[1:-1])
+    member = np.searchsorted(edges, motion)
+    for turn in range(ROUNDS):
+        classes = [
+            [
+                fit_prior(
+                    Counts.of(deltas[member == kind, index], weights[member == kind]),
+                    int(-span),
+                    int(span),
+                    centred=True,
+                )
+                for index, span in enumerate(spans)
+            ]
+            for kind in range(DELTA_CLASSES)
+        ]
+        bits = np.stack([bits_of(deltas, priors, spans) for priors in classes])
+        member = bits.argmin(axis=0)
+        log.info(
+            "round %d: %.1f bits a delta", turn, float(np.average(bits.min(0), weights=weights))
+        )
+    return classes
+
+
+def key_deltas(
+    levels: Levels, clip: npt.NDArray[np.integer]
+) -> tuple[Levels, npt.NDArray[np.int64]]:
+    """Return all level differences a delta packet may hold, and the row each belongs to."""
+    rows = np.arange(len(levels))
+    parts, owners = [], []
+    for distance in range(1, KEY_INTERVAL):
+        same = clip[distance:] == clip[:-distance]
+        parts.append((levels[distance:] - levels[:-distance])[same])
+        owners.append(rows[distance:][same])
+    return np.concatenate(parts), np.concatenate(owners)
+
+
+def build(params: Array, clip: npt.NDArray[np.integer], model: FaceModel) -> dict[str, object]:
+    """Return the table as JSON's types.
+
+    Args:
+        params: shape (N, 35), training frames.
+        clip: shape (N,), which clip each belongs to.
+        model: the face model they were fitted with.
+    """
+    weights = 1.0 / np.bincount(clip)[clip]
+    centres = np.zeros(PARAMS_SIZE)
+    centres[EXPRESSION_SIZE:] = np.round(np.median(params[:, EXPRESSION_SIZE:], axis=0), 3)
+    steps = choose_steps(model, params, centres)
+    low, high = level_range(centres, steps)
+    levels = np.rint((params - centres) / steps).astype(np.int64).clip(low, high)
+    key = [
+        fit_prior(Counts.of(levels[:, i], weights), int(low[i]), int(high[i]), centred=False)
+        for i in range(PARAMS_SIZE)
+    ]
+    deltas, owners = key_deltas(levels, clip)
+    classes = fit_classes(deltas, weights[owners], high - low)
+    return {
+        "version": WIRE_VERSION,
+        "centres": centres.tolist(),
+        "steps": steps.tolist(),
+        "key": [astuple(prior) for prior in key],
+        "delta": [[astuple(prior) for prior in priors] for priors in classes],
+    }
+
+
+def main(
+    params_file: Annotated[Path, typer.Argument(help=".npz with params, clip and maybe split")],
+    out: Annotated[Path, typer.Option(help="Where the table goes")] = Path(
+        f"shared/assets/wire-v{WIRE_VERSION}.json"
+    ),
+) -> None:
+    """Make the table of wire steps and priors from fitted clips."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with np.load(params_file) as data:
+        params, clip = data["params"].astype(np.float64), data["clip"].astype(np.int64)
+        train = data["split"] == 0 if "split" in data else np.ones(len(clip), bool)
+    table = build(params[train], clip[train], FaceModel.load())
+    lines = [f'  "{name}": {json.dumps(value)}' for name, value in table.items()]
+    out.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)

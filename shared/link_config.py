@@ -1,0 +1,43 @@
+"""Every default of the link between the two ends in one typed place.
+
+Each can be set by an environment variable, ``HEADCALL_LINK_`` and the field's name.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LinkSettings(BaseSettings):
+    """How the two ends reach each other, and when each gives up."""
+
+    model_config = SettingsConfigDict(env_prefix="HEADCALL_LINK_", frozen=True)
+
+    ice_servers: tuple[str, ...] = Field(
+        (), description="STUN or TURN servers, as a JSON list of addresses; none by default."
+    )
+    stalled_bytes: int = Field(
+        200, ge=0, description="Unsent bytes on the params channel above which frames are skipped."
+    )
+    ping_s: float = Field(2.0, gt=0, description="Seconds between two signs of life.")
+    first_ping_s: float = Field(
+        0.25, gt=0, description="Seconds between the first few, so that the clocks are known soon."
+    )
+    silence_s: float = Field(5.0, gt=0, description="Silence after which a warning is logged.")
+    give_up_s: float = Field(15.0, gt=0, description="Silence after which the call is closed.")
+    drain_s: float = Field(1.0, ge=0, description="How long closing waits for unsent bytes.")
+    malformed_limit: int = Field(
+        20, ge=0, description="Malformed session messages after which a peer is sent away."
+    )
+    join_s: float = Field(
+        15.0, gt=0, description="How long a caller may take from the answer to its hello."
+    )
+
+
+@lru_cache
+def link_settings() -> LinkSettings:
+    """Return the settings, read from the environment once."""
+    return LinkSettings()

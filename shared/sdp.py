@@ -1,0 +1,55 @@
+"""Checks on the session descriptions that strangers post, before aiortc parses them."""
+
+from __future__ import annotations
+
+import re
+
+from shared.errors import HeadCallError
+
+SDP_LIMIT = 32 * 1024
+CANDIDATE_LIMIT = 64
+LINE_LIMIT = 512
+
+
+class SignallingError(HeadCallError):
+    """An offer or answer that cannot be used.
+
+    Attributes:
+        status: the HTTP status that says so: 400, 409, 413 or 415.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def check_description(text: str) -> None:
+    """Refuse a session description that is not that of a HeadCall peer.
+
+    Args:
+        text: SDP (RFC 8866): one section, a data channel transport with ICE and a fingerprint.
+
+    Raises:
+        SignallingError: with the reason and an HTTP status.
+    """
+    if len(text) > SDP_LIMIT:
+        raise SignallingError(f"a session description has at most {SDP_LIMIT} characters", 413)
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    if lines[0] != "v=0":
+        raise SignallingError("this is not a session description: it does not start with v=0")
+    for number, line in enumerate(lines, 1):
+        if not re.fullmatch(r"[a-z]=[^\x00-\x1f\x7f]*", line) or len(line) > LINE_LIMIT:
+            raise SignallingError(f"line {number} of the session description is malformed")
+    _check_media([line for line in lines if line.startswith("m=")])
+    if sum(line.startswith("a=candidate:") for line in lines) > CANDIDATE_LIMIT:
+        raise SignallingError(f"the session description has over {CANDIDATE_LIMIT} candidates")
+    for attribute in ("ice-ufrag", "ice-pwd", "fingerprint"):
+        if not any(line.startswith(f"a={attribute}:") for line in lines):
+            raise SignallingError(f"the session description lacks a={attribute}")
+
+
+def _check_media(media: list[str]) -> None:
+    if len(media) != 1 or not media[0].startswith("m=application "):
+        raise SignallingError("a call needs one data channel section and no other media")
+    if not media[0].endswith("webrtc-datachannel") or "DTLS/SCTP" not in media[0]:
+        raise SignallingError("the data channel section must be webrtc-datachannel over DTLS")

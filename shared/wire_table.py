@@ -1,0 +1,164 @@
+"""The committed table behind frame packets: how finely each number is sent and how often it varies.
+
+``shared/assets/wire-v1.json`` is made by ``models.build_wire_table`` from fitted training clips.
+Changing it changes the bytes of a packet, so a changed table is a new wire version.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from shared.params import (
+    EXPRESSION_LIMIT,
+    EXPRESSION_SIZE,
+    LOG_SCALE_LIMITS,
+    PARAMS_SIZE,
+    ROTATION_LIMIT,
+    TRANSLATION_LIMIT,
+)
+
+WIRE_VERSION = 1
+DELTA_CLASSES = 4
+
+Levels = npt.NDArray[np.int64]
+Model = Any  # constriction ships no types
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """How one quantised number is distributed: a bell with heavy tails.
+
+    The weight of level k is ``(1 + ((k - centre) / width)**2) ** -power``: Student's t. It needs
+    only operations that IEEE 754 rounds exactly, so both ends get the same bits on any machine,
+    which no library's exp or erf promises.
+
+    Attributes:
+        centre: the likeliest level.
+        width: levels, positive.
+        power: 1, 2, 4, 8 or 16; more is closer to a normal distribution.
+    """
+
+    centre: float
+    width: float
+    power: int
+
+    def weights(self, low: int, high: int) -> npt.NDArray[np.float64]:
+        """Return the unnormalised weights of the levels from ``low`` to ``high``."""
+        distance = (np.arange(low, high + 1, dtype=np.float64) - self.centre) / self.width
+        base = 1.0 + distance * distance
+        for _ in range(self.power.bit_length() - 1):
+            base = base * base
+        return np.asarray(1.0 / base, np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class WireTable:
+    """Quantiser and priors of every number of a frame.
+
+    Attributes:
+        centres: shape (35,), the value of level 0.
+        steps: shape (35,), the distance of two levels, in the unit of each number.
+        low: shape (35,), smallest level that stays inside the limits of ``shared.params``.
+        high: shape (35,), largest one.
+        key: 35 entropy models of levels, counted from ``low``.
+        delta: for each class of motion, 35 entropy models of level differences, counted from
+            ``low - high``.
+    """
+
+    centres: npt.NDArray[np.float64]
+    steps: npt.NDArray[np.float64]
+    low: Levels
+    high: Levels
+    key: tuple[Model, ...]
+    delta: tuple[tuple[Model, ...], ...]
+
+    @classmethod
+    def build(
+        cls,
+        centres: npt.NDArray[np.float64],
+        steps: npt.NDArray[np.float64],
+        key: list[Prior],
+        delta: list[list[Prior]],
+    ) -> WireTable:
+        """Return the table with its entropy models made.
+
+        Args:
+            centres: shape (35,).
+            steps: shape (35,).
+            key: 35 priors.
+            delta: 35 priors for each class.
+        """
+        low, high = level_range(centres, steps)
+        spans = high - low
+        return cls(
+            centres,
+            steps,
+            low,
+            high,
+            tuple(_model(p, a, b) for p, a, b in zip(key, low, high, strict=True)),
+            tuple(
+                tuple(_model(p, -span, span) for p, span in zip(priors, spans, strict=True))
+                for priors in delta
+            ),
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> WireTable:
+        """Return the table written by ``models.build_wire_table``."""
+        data = json.loads(text)
+        if data["version"] != WIRE_VERSION:
+            raise ValueError(f"the wire table has version {data['version']}, not {WIRE_VERSION}")
+        table = cls.build(
+            np.array(data["centres"], np.float64),
+            np.array(data["steps"], np.float64),
+            [Prior(*prior) for prior in data["key"]],
+            [[Prior(*prior) for prior in priors] for priors in data["delta"]],
+        )
+        if table.steps.shape != (PARAMS_SIZE,) or len(table.delta) != DELTA_CLASSES:
+            raise ValueError("the wire table does not describe 35 numbers")
+        return table
+
+    def quantise(self, values: npt.NDArray[np.floating[Any]]) -> Levels:
+        """Return the levels nearest to 35 values, inside the limits."""
+        levels = np.rint((values.astype(np.float64) - self.centres) / self.steps)
+        return np.clip(levels.astype(np.int64), self.low, self.high)
+
+    def values(self, levels: Levels) -> npt.NDArray[np.float32]:
+        """Return the values that 35 levels stand for."""
+        return (self.centres + levels * self.steps).astype(np.float32)
+
+
+@lru_cache
+def wire_table() -> WireTable:
+    """Return the committed table, read once."""
+    asset = resources.files("shared") / "assets" / f"wire-v{WIRE_VERSION}.json"
+    return WireTable.parse(asset.read_text(encoding="utf-8"))
+
+
+def level_range(
+    centres: npt.NDArray[np.float64], steps: npt.NDArray[np.float64]
+) -> tuple[Levels, Levels]:
+    """Return the smallest and largest level of each number that Params takes."""
+    bottom = np.full(PARAMS_SIZE, -EXPRESSION_LIMIT)
+    top = np.full(PARAMS_SIZE, EXPRESSION_LIMIT)
+    camera = EXPRESSION_SIZE
+    bottom[camera], top[camera] = LOG_SCALE_LIMITS
+    bottom[camera + 1 : camera + 4], top[camera + 1 : camera + 4] = -ROTATION_LIMIT, ROTATION_LIMIT
+    bottom[camera + 4 :], top[camera + 4 :] = -TRANSLATION_LIMIT, TRANSLATION_LIMIT
+    # One level inside, so that rounding to float32 cannot step over a limit.
+    low = np.floor((bottom - centres) / steps).astype(np.int64) + 1
+    high = np.ceil((top - centres) / steps).astype(np.int64) - 1
+    return low, high
+
+
+def _model(prior: Prior, low: int, high: int) -> Model:
+    weights = prior.weights(int(low), int(high))
+    return constriction.stream.model.Categorical(weights, perfect=False, lazy=False)
