@@ -12,11 +12,18 @@ import httpx
 import numpy as np
 import PIL.Image
 
+from receiver.guard import Guard
 from receiver.portrait import Portrait
+from receiver.server import WebServer, bind, url_of
 from receiver.sinks import Sink
+from receiver.station import Station, StationOptions
+from receiver.web import create_app
+from receiver.whep import Watchers
 from shared.errors import BadInputError
 from shared.params import EXPRESSION_SIZE, Camera, Frame, Params
 from shared.pictures import Image
+
+FACE_MODEL = "0123456789abcdef"
 
 
 def params(roll: float = 0.0) -> Params:
@@ -66,18 +73,12 @@ async def serving(
     report: Path | None = None,
     sinks: tuple[Sink, ...] = (),
     watchers: int = 4,
-) -> AsyncIterator[tuple[object, str]]:
+) -> AsyncIterator[tuple[Station, str]]:
     """Run a station with a stand-in generator behind a real web server; yields it and its URL."""
-    from receiver.guard import Guard
-    from receiver.server import WebServer, bind, url_of
-    from receiver.station import Station, StationOptions
-    from receiver.web import create_app
-    from receiver.whep import Watchers
-
     portrait = Portrait(Sketch())
     if own_reference:
         portrait.take(np.full((240, 320, 3), 120, np.uint8))
-    options = StationOptions(own_reference, 20.0, report, "sketch", "test")
+    options = StationOptions(own_reference, 20.0, FACE_MODEL, report, "sketch", "test")
     station = Station(portrait, Watchers(watchers), options, sinks)
     listener = bind("127.0.0.1", 0)
     listener.listen()

@@ -1,0 +1,159 @@
+"""One call: what the transport tells it, turned into pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from receiver.figures import Figures
+from receiver.painter import Painter
+from receiver.picture import Picture, with_mark
+from receiver.playout import Playout
+from receiver.portrait import Portrait
+from receiver.sinks import Sinks
+from shared.clock import monotonic_ms
+from shared.errors import BadInputError
+from shared.link_stats import LinkStats
+from shared.params import Frame, Params
+from shared.pictures import PEER_MAX_BYTES, PEER_MAX_PIXELS, decode_picture
+from shared.tasks import spawn
+from shared.transport import CallReceiver
+
+log = logging.getLogger(__name__)
+
+
+class Call:
+    """A ``CallHandler`` for one caller.
+
+    Every call has a painter, a playout and figures of its own, so that nothing of an earlier
+    caller can reach a later one.
+    """
+
+    def __init__(
+        self,
+        portrait: Portrait,
+        sinks: Sinks,
+        playout: Playout,
+        figures: Figures,
+        *,
+        wants_reference: bool,
+        face_model: str,
+        on_end: Callable[[Call], None],
+    ) -> None:
+        """Get ready for a caller.
+
+        Args:
+            portrait: the photograph and its generator; used on the painter's thread only.
+            sinks: where pictures go.
+            playout: orders the frames.
+            figures: counts them.
+            wants_reference: the sender has to bring the photograph.
+            face_model: fingerprint of the face model that the frames must belong to.
+            on_end: called on the event loop when nothing of the call is left.
+        """
+        self.wants_reference = wants_reference
+        self.face_model = face_model
+        self.figures = figures
+        self.playout = playout
+        self.began = False
+        self.reason: str | None = None
+        self._portrait = portrait
+        self._sinks = sinks
+        self._on_end = on_end
+        self._origin: Params | None = None
+        self._link: CallReceiver | None = None
+        self._final: LinkStats | None = None
+        self._clock_offset_ms: float | None = None
+        self._painter = Painter(playout, self._paint)
+        prepared = self._painter.submit(portrait.forget if wants_reference else portrait.restart)
+        prepared.add_done_callback(_log_failure)
+
+    def connect(self, link: CallReceiver) -> None:
+        """Tell the call which link it runs on."""
+        self._link = link
+
+    def link_stats(self) -> LinkStats | None:
+        """Return what the link carried until the call ended; None before there is one."""
+        if self._final is not None or self._link is None:
+            return self._final
+        return self._link.stats()
+
+    def sample(self) -> None:
+        """Take the running figures; called once a second."""
+        if (link := self.link_stats()) is not None:
+            self._clock_offset_ms = link.clock_offset_ms
+            self.figures.sample(link, monotonic_ms())
+
+    async def hang_up(self, reason: str) -> None:
+        """End the call from this side."""
+        if self._link is not None:
+            await self._link.close(reason)
+        self.on_closed(reason)
+
+    async def on_reference(self, data: bytes, mime: str) -> None:
+        """Take the sender's photograph.
+
+        Raises:
+            BadInputError: it cannot be used; the sentence is for the sender's user.
+        """
+        if not self.wants_reference:
+            raise BadInputError("this receiver already has its photograph; send none")
+        if len(data) > PEER_MAX_BYTES:
+            raise BadInputError("the photograph is larger than 1 MiB; send a smaller one")
+
+        def take() -> None:
+            self._portrait.take(decode_picture(data, PEER_MAX_PIXELS))
+
+        try:
+            await asyncio.wrap_future(self._painter.submit(take))
+        except RuntimeError as error:
+            raise BadInputError("the receiver is busy with an earlier photograph") from error
+
+    async def on_calibration(self, origin: Params) -> None:
+        """Take the parameters that the sender's frames are relative to."""
+        self.began = True
+        self._origin = origin
+
+    def on_frame(self, frame: Frame, received_ms: float) -> None:
+        """Take a frame; those before the photograph and the calibration cannot be shown."""
+        if self._origin is None or not self._portrait.ready or self.reason is not None:
+            return
+        if self._clock_offset_ms is None and (link := self.link_stats()) is not None:
+            self._clock_offset_ms = link.clock_offset_ms
+        self._painter.offer(frame, received_ms)
+
+    def on_closed(self, reason: str) -> None:
+        """The link is gone; finish in the background."""
+        if self.reason is None:
+            self._final = self.link_stats()  # its rates must not fall while files are written
+            self.reason = reason
+            log.info("the call has ended: %s", reason)
+            spawn(self._finish(), "finish the call")
+
+    async def _finish(self) -> None:
+        try:
+            await asyncio.to_thread(self._stop)
+        finally:
+            self._on_end(self)
+
+    def _stop(self) -> None:
+        self._painter.stop()
+        self._sinks.end_call()
+
+    def _paint(self, frame: Frame) -> None:
+        assert self._origin is not None
+        image = self._portrait.paint(frame.params, self._origin)
+        now = monotonic_ms()
+        latency = None
+        if self._clock_offset_ms is not None:
+            latency = now - frame.captured_ms - self._clock_offset_ms
+        picture = Picture(frame.sequence, frame.captured_ms, latency, with_mark(image))
+        self.figures.show(picture, now)
+        self._sinks.show(picture)
+
+
+def _log_failure(prepared: Future[None]) -> None:
+    if not prepared.cancelled() and (error := prepared.exception()) is not None:
+        log.error("the photograph could not be made ready again: %s", error, exc_info=error)

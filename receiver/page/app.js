@@ -1,0 +1,141 @@
+// The watching page: the picture by WHEP, the figures by asking once a second.
+
+const STATS_MS = 1000;
+const RETRY_MS = 2000;
+const GATHER_MS = 2000;
+
+const STATES = {
+  waiting: "Waiting for a caller",
+  live: "In a call",
+  ended: "The call has ended; waiting for the next one",
+  trouble: "The receiver does not answer",
+};
+
+const byId = (id) => document.getElementById(id);
+const video = byId("picture");
+
+let watching = null; // the WHEP resource to leave when the page goes
+let hasPicture = false;
+
+// --- the picture ---------------------------------------------------------------------------
+
+async function watch() {
+  const connection = new RTCPeerConnection();
+  const ended = new Promise((resolve) => {
+    connection.addEventListener("connectionstatechange", () => {
+      if (["failed", "closed", "disconnected"].includes(connection.connectionState)) resolve();
+    });
+  });
+  try {
+    connection.addEventListener("track", ({ track, receiver }) => {
+      if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0; // show at once
+      video.srcObject = new MediaStream([track]);
+    });
+    connection.addTransceiver("video", { direction: "recvonly" });
+    await connection.setLocalDescription(await connection.createOffer());
+    await gathered(connection);
+    await connection.setRemoteDescription({ type: "answer", sdp: await exchange(connection) });
+    await ended;
+  } finally {
+    connection.close();
+    hasPicture = false;
+  }
+}
+
+function gathered(connection) {
+  return new Promise((resolve) => {
+    const check = () => connection.iceGatheringState === "complete" && resolve();
+    connection.addEventListener("icegatheringstatechange", check);
+    setTimeout(resolve, GATHER_MS); // a lame interface must not hold up the others
+    check();
+  });
+}
+
+async function exchange(connection) {
+  const response = await fetch("/whep", {
+    method: "POST",
+    headers: { "Content-Type": "application/sdp" },
+    body: connection.localDescription.sdp,
+  });
+  const text = await response.text();
+  if (response.status !== 201) throw new Error(text.trim());
+  watching = response.headers.get("Location");
+  return text;
+}
+
+function leave() {
+  if (watching) fetch(watching, { method: "DELETE", keepalive: true }).catch(() => {});
+  watching = null;
+}
+
+async function keepWatching() {
+  const usual = byId("empty").textContent;
+  for (;;) {
+    try {
+      byId("empty").textContent = usual;
+      await watch();
+    } catch (error) {
+      byId("empty").textContent = error.message;
+    }
+    leave();
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
+}
+
+// --- the figures ---------------------------------------------------------------------------
+
+const show = (id, value, digits = 0) => {
+  byId(id).textContent = typeof value === "number" ? value.toFixed(digits) : "–";
+};
+
+function showState(name) {
+  const state = byId("state");
+  // Writing the same text again would make a screen reader say it every second.
+  if (state.textContent === STATES[name]) return;
+  state.dataset.state = name;
+  state.textContent = STATES[name];
+}
+
+function showStats(stats) {
+  showState(stats.state);
+  const live = stats.state === "live";
+  show("fps", live ? stats.fps : null, 1);
+  show("payload", live ? stats.payload_kbps : null, 1);
+  show("wire", live ? stats.wire_kbps : null, 1);
+  show("latency", live ? stats.latency_ms : null);
+  show("loss", live ? stats.loss * 100 : null, 1);
+  show("shown", stats.frames_shown);
+  byId("preset").textContent = stats.preset;
+  byId("engine").textContent = stats.engine;
+  const visible = hasPicture && stats.state !== "waiting"; // never an earlier caller's last picture
+  byId("empty").hidden = visible;
+  video.classList.toggle("off", !visible);
+  showReference(stats.reference);
+}
+
+function showReference(tag) {
+  const image = byId("reference");
+  if (image.dataset.tag === tag) return;
+  image.dataset.tag = tag;
+  image.hidden = !tag;
+  byId("no-reference").hidden = Boolean(tag);
+  if (tag) image.src = `/reference.jpg?${tag}`;
+  else image.removeAttribute("src");
+}
+
+async function keepStats() {
+  for (;;) {
+    try {
+      showStats(await (await fetch("/stats")).json());
+    } catch {
+      showState("trouble");
+    }
+    await new Promise((resolve) => setTimeout(resolve, STATS_MS));
+  }
+}
+
+video.addEventListener("playing", () => { hasPicture = true; });
+video.addEventListener("emptied", () => { hasPicture = false; });
+addEventListener("pagehide", leave);
+keepWatching();
+keepStats();

@@ -1,0 +1,152 @@
+"""The HTTP side: WHIP for the caller, WHEP and a page for who watches, figures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import ClientDisconnect
+
+from receiver.guard import HEADERS, Guard
+from receiver.station import Station
+from shared.sdp import SignallingError
+
+SDP = "application/sdp"
+MAX_BODY = 64 * 1024
+_BODY_S = 10.0
+_PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+Join = Callable[[str], Awaitable[tuple[str, str]]]
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.response = PlainTextResponse(sentence + "\n", status)
+
+
+def create_app(station: Station, guard: Guard) -> FastAPI:
+    """Return the web application of one station."""
+    app = FastAPI(title="HeadCall receiver", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.middleware("http")
+    async def protect(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        headers = request.headers
+        complaint = guard.complaint(request.method, headers.get("host", ""), headers.get("origin"))
+        response: Response
+        if complaint is None:
+            response = await call_next(request)
+        else:
+            response = PlainTextResponse(complaint + "\n", 403)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    @app.exception_handler(_RefusedError)
+    async def refuse(_: Request, refused: _RefusedError) -> Response:
+        return refused.response
+
+    _add_page(app)
+    _add_figures(app, station)
+    _add_calls(app, station)
+    return app
+
+
+def _add_page(app: FastAPI) -> None:
+    folder = files("receiver") / "page"
+    for path, (name, media_type) in _PAGE.items():
+        app.get(path)(_file_route((folder / name).read_bytes(), media_type))
+
+
+def _file_route(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
+    async def serve() -> Response:
+        return Response(content, media_type=media_type)
+
+    return serve
+
+
+def _add_figures(app: FastAPI, station: Station) -> None:
+    @app.get("/stats")
+    async def stats() -> Response:
+        return JSONResponse(station.stats())
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(station.metrics_text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/reference.jpg")
+    async def reference() -> Response:
+        if (jpeg := station.portrait.jpeg) is None:
+            return PlainTextResponse("there is no reference photograph yet\n", 404)
+        return Response(jpeg, media_type="image/jpeg")
+
+
+def _add_calls(app: FastAPI, station: Station) -> None:
+    @app.post("/whip")
+    async def call(request: Request) -> Response:
+        return await _join(request, station.take_call)
+
+    @app.delete("/whip/{call_id}")
+    async def hang_up(call_id: str) -> Response:
+        return _gone(await station.hang_up(call_id, "the caller hung up"), "call")
+
+    @app.post("/whep")
+    async def watch(request: Request) -> Response:
+        return await _join(request, station.watchers.join)
+
+    @app.delete("/whep/{watcher_id}")
+    async def leave(watcher_id: str) -> Response:
+        return _gone(await station.watchers.leave(watcher_id), "watcher")
+
+
+async def _join(request: Request, join: Join) -> Response:
+    offer = await _read_offer(request)
+    try:
+        identifier, answer = await join(offer)
+    except SignallingError as error:
+        raise _RefusedError(error.status, str(error)) from error
+    except TimeoutError as error:
+        raise _RefusedError(503, "the receiver did not become ready; try again") from error
+    location = f"{request.url.path.rstrip('/')}/{identifier}"
+    return Response(answer, 201, {"Location": location}, media_type=SDP)
+
+
+async def _read_offer(request: Request) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != SDP:
+        raise _RefusedError(415, f"the body must be an SDP offer of the type {SDP}")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise _RefusedError(413, f"an offer has at most {MAX_BODY} bytes")
+    except ClientDisconnect as error:
+        raise _RefusedError(400, "the offer was cut short") from error
+    except TimeoutError as error:
+        raise _RefusedError(408, "the offer took too long to arrive") from error
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _RefusedError(400, "the body is not a WebRTC offer") from error
+
+
+def _gone(was_there: bool, what: str) -> Response:
+    if was_there:
+        return Response(status_code=200)
+    return PlainTextResponse(f"there is no such {what}\n", 404)
