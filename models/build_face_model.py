@@ -50,9 +50,7 @@ def basis_of(rows: Array, size: int, weights: Array | None = None) -> Array:
 
 def align_all(points: Array, targets: Array) -> Array:
     """Register every frame (N, 468, 3) to its target; returns them in model units."""
-    return np.stack(
-        [register(p, t).apply(p) for p, t in zip(points, targets, strict=True)]
-    )
+    return np.stack([register(p, t).apply(p) for p, t in zip(points, targets, strict=True)])
 
 
 def sample_rows(clips: TrackedClips) -> npt.NDArray[np.int64]:
@@ -134,7 +132,7 @@ def main(
         "triangles": mesh.triangles.astype(np.uint16),
     }
     metadata = {"format": FORMAT, "digest": digest(arrays)}
-    save_file(arrays, str(out), metadata)  # type: ignore[arg-type]
+    save_file(arrays, str(out), metadata)
     logging.getLogger(__name__).info("wrote %s", out)
 
 

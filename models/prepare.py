@@ -51,7 +51,7 @@ def clip_frames(path: Path) -> Iterator[Image]:
     """Yield the frames of a clip, RGB uint8 (H, W, 3)."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield frame.to_ndarray(format="rgb24")
+            yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
 def frame_count(path: Path) -> int:
@@ -114,9 +114,9 @@ def save(path: Path, items: list[Tracked]) -> None:
         base += len(item.points)
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "names": np.array([item.name for item in items]),
-        "points": np.round(
-            np.concatenate([np.stack(item.points) for item in items]) * POINT_SCALE
-        ).clip(-32768, 32767).astype(np.int16),
+        "points": np.round(np.concatenate([np.stack(item.points) for item in items]) * POINT_SCALE)
+        .clip(-32768, 32767)
+        .astype(np.int16),
         "times": np.concatenate([item.times for item in items]).astype(np.int32),
         "lengths": np.array([len(item.points) for item in items], np.int32),
         "image_rows": np.array(rows, np.int32),

@@ -60,7 +60,8 @@ class Crop:
         """
         zoom = size / self.side
         if zoom < 1:  # average the area first: sampling alone would alias
-            image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+            image = np.asarray(small, np.uint8)
             zoom = 1.0
         scale = size / self.side / zoom
         matrix = np.array([[zoom, 0, 0], [0, zoom, 0]], np.float64)

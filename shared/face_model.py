@@ -28,6 +28,7 @@ EYE_CORNERS = ((33, 133), (362, 263))  # MediaPipe's indices: outer and inner co
 EXPRESSION_RIDGE = 1e-4
 IDENTITY_RIDGE = 1e-4
 FIT_ROUNDS = 3
+CALIBRATE_ROUNDS = 8
 MAX_FILE_BYTES = 4 << 20
 
 
@@ -96,12 +97,8 @@ class FaceModel:
         Args:
             points: tracked points of one frame, shape (468, 3), any scale.
         """
-        basis = np.concatenate([self.identity, self.expression]).reshape(-1, POINT_COUNT * 3)
-        ridge = np.concatenate(
-            [np.full(len(self.identity), IDENTITY_RIDGE), np.full(EXPRESSION_SIZE, EXPRESSION_RIDGE)]
-        )
-        solver = np.linalg.solve(basis @ basis.T + np.diag(ridge), basis)
-        coefficients, _ = self._alternate(points, self.mean, basis, solver, rounds=8)
+        basis, solver = self._merged_solver
+        coefficients, _ = self._alternate(points, self.mean, basis, solver, rounds=CALIBRATE_ROUNDS)
         return np.asarray(coefficients[: len(self.identity)], np.float32)
 
     def fit(self, points: npt.NDArray[np.floating], identity: Floats) -> Params:
@@ -140,6 +137,15 @@ class FaceModel:
     def points(self, identity: Floats, params: Params) -> Floats:
         """Return the points that 35 floats stand for, shape (468, 3), crop sides."""
         return self.project(self.shape(identity, params.expression), params.camera)
+
+    @cached_property
+    def _merged_solver(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        merged = np.concatenate([self.identity, self.expression]).astype(np.float64)
+        basis = merged.reshape(-1, POINT_COUNT * 3)
+        sizes = (len(self.identity), EXPRESSION_SIZE)
+        ridge = np.repeat([IDENTITY_RIDGE, EXPRESSION_RIDGE], sizes)
+        solver = np.linalg.solve(basis @ basis.T + np.diag(ridge), basis)
+        return basis, np.asarray(solver, np.float64)
 
     @cached_property
     def _expression_solver(self) -> npt.NDArray[np.float64]:
@@ -192,12 +198,16 @@ def digest(arrays: dict[str, npt.NDArray[np.generic]]) -> str:
     """Return the hex SHA-256 over named arrays, in the order of their names."""
     sha = hashlib.sha256()
     for name in sorted(arrays):
-        sha.update(name.encode() + str(arrays[name].dtype).encode() + str(arrays[name].shape).encode())
+        sha.update(
+            name.encode() + str(arrays[name].dtype).encode() + str(arrays[name].shape).encode()
+        )
         sha.update(np.ascontiguousarray(arrays[name]).tobytes())
     return sha.hexdigest()
 
 
-def _check(path: Path, metadata: dict[str, str], arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+def _check(
+    path: Path, metadata: dict[str, str], arrays: dict[str, npt.NDArray[np.generic]]
+) -> None:
     if metadata.get("format") != FORMAT:
         raise FaceModelError(f"{path} is not a face model of this version ({FORMAT})")
     names = {"mean", "identity", "expression", "triangles"}
@@ -215,5 +225,3 @@ def _check(path: Path, metadata: dict[str, str], arrays: dict[str, npt.NDArray[n
     )
     if not shapes_fit:
         raise FaceModelError(f"{path} holds arrays of the wrong shape")
-
-

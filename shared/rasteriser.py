@@ -16,7 +16,7 @@ Triangles = npt.NDArray[np.int32]
 SIGNATURE = "void(float32[:,::1], int32[:,::1], float32[:,::1], float32[:,:,::1], float32[:,::1])"
 
 
-@njit(SIGNATURE, cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(SIGNATURE, cache=True, nogil=True)
 def _draw(
     points: Floats, triangles: Triangles, attributes: Floats, image: Floats, depth: Floats
 ) -> None:  # pragma: no cover - compiled
@@ -34,18 +34,20 @@ def _draw(
         right = min(int(np.floor(max(ax, bx, cx))), width - 1)
         top = max(int(np.ceil(min(ay, by, cy))), 0)
         bottom = min(int(np.floor(max(ay, by, cy))), height - 1)
-        for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
+        for row in range(top, bottom + 1):
+            y = np.float32(row)
+            for column in range(left, right + 1):
+                x = np.float32(column)
                 u = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * inverse
                 v = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * inverse
                 w = np.float32(1.0) - u - v
                 if u < 0 or v < 0 or w < 0:
                     continue
                 z = w * az + u * bz + v * cz
-                if z < depth[y, x]:
-                    depth[y, x] = z
+                if z < depth[row, column]:
+                    depth[row, column] = z
                     for k in range(channels):
-                        image[y, x, k] = (
+                        image[row, column, k] = (
                             w * attributes[a, k] + u * attributes[b, k] + v * attributes[c, k]
                         )
 

@@ -48,12 +48,12 @@ class _Window:
         zoom = WINDOW_PIXELS / self.side
         matrix = np.array([[zoom, 0, -self.left * zoom], [0, zoom, -self.top * zoom]])
         size = (WINDOW_PIXELS, WINDOW_PIXELS)
-        shrink = zoom < 0.5  # area averaging happens before the warp, which only samples
-        if shrink:
+        if zoom < 0.5:  # area averaging happens before the warp, which only samples
             factor = zoom * 2
-            image = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            image = np.asarray(small, np.uint8)
             matrix[:, :2] /= factor
-        return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+        return np.asarray(cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR), np.uint8)
 
     def follow(self, points: Points) -> _Window:
         """Return the window for the next frame: this one while the face is well inside it."""
@@ -91,9 +91,7 @@ class Tracker:
     @staticmethod
     def _make_mesh() -> Any:
         # refine_landmarks costs 0.6 ms and makes the points jitter more.
-        return face_mesh.FaceMesh(
-            static_image_mode=False, max_num_faces=1, refine_landmarks=False
-        )
+        return face_mesh.FaceMesh(static_image_mode=False, max_num_faces=1, refine_landmarks=False)
 
     def track(self, image: Image) -> Points | None:
         """Return the face's points in one frame, or None when there is no face.

@@ -1,0 +1,64 @@
+"""Training state on disk: networks, optimiser and step, as safetensors (no pickles)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from shared.errors import BadInputError
+
+
+def save_checkpoint(
+    path: Path, preset: str, step: int, networks: dict[str, nn.Module], optimizer: Optimizer
+) -> None:
+    """Write everything that a resumed run needs; the file is complete or the old one stays."""
+    tensors: dict[str, Tensor] = {}
+    for name, network in networks.items():
+        for key, value in network.state_dict().items():
+            tensors[f"{name}/{key}"] = value.detach().cpu().contiguous().clone()
+    for index, state in optimizer.state_dict()["state"].items():
+        for key, value in state.items():
+            tensors[f"optimizer/{index}/{key}"] = torch.as_tensor(value).cpu().contiguous().clone()
+    partial = path.with_suffix(".partial")
+    save_file(tensors, str(partial), {"preset": preset, "step": str(step)})
+    partial.replace(path)
+
+
+def load_checkpoint(
+    path: Path, preset: str, networks: dict[str, nn.Module], optimizer: Optimizer | None = None
+) -> int:
+    """Read a checkpoint into networks and optimiser; returns the step it was written at.
+
+    Raises:
+        BadInputError: the file is missing, damaged or of another preset.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
+    if metadata.get("preset") != preset:
+        raise BadInputError(f"{path} is of preset {metadata.get('preset')}, not {preset}")
+    for name, network in networks.items():
+        prefix = f"{name}/"
+        network.load_state_dict(
+            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
+        )
+    if optimizer is not None:
+        optimizer.load_state_dict(_optimizer_state(tensors, optimizer))
+    return int(metadata["step"])
+
+
+def _optimizer_state(tensors: dict[str, Tensor], optimizer: Optimizer) -> dict[str, object]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer/"):
+            _, index, key = name.split("/")
+            state.setdefault(int(index), {})[key] = value
+    return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

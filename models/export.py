@@ -1,0 +1,146 @@
+"""Exporting a trained generator to ONNX: reference encoder and generator.
+
+    python -m models.export build/lite/checkpoint.safetensors --preset lite
+
+checks both against PyTorch on random input before they replace the shipped files. Opset 18; the
+inputs are fixed-size (batch 1, 256x256) and named as in `models.engine`.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor, nn
+
+from models.checkpoint import load_checkpoint
+from models.engine import (
+    DISPLACEMENT,
+    ENCODER_INPUTS,
+    FACES,
+    GENERATOR_INPUTS,
+    PICTURE,
+    Engine,
+)
+from models.headgan import HeadGan, ReferenceFeatures
+from models.presets import preset as preset_of
+
+OPSET = 18
+PARITY = 1e-3  # largest difference from PyTorch, in [-1, 1]: an eighth of a grey level
+
+log = logging.getLogger(__name__)
+
+
+class ExportedEncoder(nn.Module):
+    """The reference encoder, returning only the features that the generator takes."""
+
+    def __init__(self, network: HeadGan) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, reference: Tensor, face: Tensor) -> tuple[Tensor, ...]:
+        """Return the cached features."""
+        features = self.network.encode(reference, face)
+        return tuple(getattr(features, name) for name in cached(self.network))
+
+
+class ExportedGenerator(nn.Module):
+    """The generator behind cached features."""
+
+    def __init__(self, network: HeadGan) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, faces: Tensor, displacement: Tensor, reference: Tensor, *features: Tensor
+    ) -> Tensor:
+        """Return the picture."""
+        by_name = dict(zip(cached(self.network), features, strict=True))
+        # A composing preset takes its finest scale from the warped reference.
+        fine = by_name.get("fine", features[0])
+        kept = ReferenceFeatures(fine, by_name["middle"], by_name["coarse"])
+        image: Tensor = self.network(faces, displacement, reference, kept).image
+        return image
+
+
+def cached(network: HeadGan) -> tuple[str, ...]:
+    """Return which of the reference's features the generator uses."""
+    return ("middle", "coarse") if network.preset.compose else ("fine", "middle", "coarse")
+
+
+def sample_inputs(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Return seeded inputs of the right shapes and ranges: encoder's, then generator's."""
+    random = torch.Generator().manual_seed(seed)
+    reference = torch.rand(PICTURE, generator=random) * 2 - 1
+    face = torch.rand(PICTURE, generator=random)
+    faces = torch.rand(FACES, generator=random)
+    displacement = torch.randn(DISPLACEMENT, generator=random) * 0.02
+    return (
+        {"reference": reference, "face": face},
+        {"faces": faces, "displacement": displacement, "reference": reference},
+    )
+
+
+def export(network: HeadGan, folder: Path) -> None:
+    """Write `PRESET-encoder.onnx` and `PRESET-generator.onnx` into a folder, and check them."""
+    network = network.eval().cpu().float()
+    encoder_inputs, generator_inputs = sample_inputs(0)
+    names = list(cached(network))
+    encoder = ExportedEncoder(network)
+    with torch.no_grad():
+        features = encoder(*encoder_inputs.values())
+    for part, module, inputs, input_names, outputs in (
+        ("encoder", encoder, tuple(encoder_inputs.values()), ENCODER_INPUTS, names),
+        ("generator", ExportedGenerator(network), (*generator_inputs.values(), *features),
+         GENERATOR_INPUTS + names, ["image"]),
+    ):  # fmt: skip
+        torch.onnx.export(
+            module.eval(),
+            inputs,
+            str(folder / f"{network.preset.name}-{part}.onnx"),
+            input_names=input_names,
+            output_names=outputs,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            optimize=True,
+            verbose=False,
+        )
+
+
+def difference(network: HeadGan, folder: Path, seed: int = 1) -> float:
+    """Return the largest difference between the exported files and PyTorch on seeded input."""
+    encoder_inputs, generator_inputs = sample_inputs(seed)
+    with torch.no_grad():
+        features = network.encode(*encoder_inputs.values())
+        theirs = network(**generator_inputs, features=features).image.numpy()
+    engine = Engine.load(network.preset.name, folder=folder)
+    reference = engine.encode(*(value.numpy() for value in encoder_inputs.values()))
+    ours = engine.generate(
+        reference, generator_inputs["faces"].numpy(), generator_inputs["displacement"].numpy()
+    )
+    return float(np.abs(ours - theirs).max())
+
+
+def main(
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of models.train.")],
+    preset: Annotated[str, typer.Option(help="Preset it was trained with.")] = "lite",
+    out: Annotated[Path, typer.Option(help="Folder the files go to.")] = Path("models/weights"),
+) -> None:
+    """Export the averaged weights of a checkpoint."""
+    network = HeadGan(preset_of(preset))
+    step = load_checkpoint(checkpoint, preset, {"ema": network})
+    export(network, out)
+    worst = difference(network, out)
+    log.info("exported step %d; largest difference from PyTorch %.1e", step, worst)
+    if worst > PARITY:
+        raise RuntimeError(f"the exported network differs from PyTorch by {worst:.3g}")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    typer.run(main)

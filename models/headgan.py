@@ -1,0 +1,262 @@
+"""HeadGAN's generator: the dense flow network F and the rendering network R.
+
+HeadGAN, section 3.3, appendix C, tables 4 and 5. One definition for every preset: `full` is the
+tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
+
+* its scales lie at 128, 64 and 32 instead of 256, 128 and 64 pixels;
+* the flow is ``gate * displacement + residual``: the mesh displacement ("Progressive warping",
+  section 3.2) is a first flow, and the flow network works on features already warped by it;
+* the reference is warped at full resolution and mixed with the painted picture by a mask, so
+  what was seen stays sharp and only what was not is painted. At the finest scale the warped
+  reference itself, its 2x2 pixels as channels, stands in for warped features.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
+
+from models.presets import Preset
+from models.spade import SLOPE, AdaInBlock, SpadeBlock, instance_norm, resize, warp
+
+PAST = 3  # frames of the driving face image: the current one and two past (section 3.3)
+FACE_CHANNELS = 3
+FLOW_CHANNELS = 2
+
+
+class ReferenceFeatures(NamedTuple):
+    """Appearance of the reference at three scales, computed once a call.
+
+    Attributes:
+        fine: (N, widths[0], 256 / stride, ...).
+        middle: (N, widths[1], half of that, ...).
+        coarse: (N, widths[2], a quarter of that, ...).
+    """
+
+    fine: Tensor
+    middle: Tensor
+    coarse: Tensor
+
+
+class Rebuilt(NamedTuple):
+    """What the generator returns; the trainer has losses on all of it.
+
+    Attributes:
+        image: (N, 3, 256, 256), in [-1, 1].
+        warped: the warped reference, (N, 3, 256, 256), in [-1, 1].
+        flow: (N, 2, h, w), picture sides.
+    """
+
+    image: Tensor
+    warped: Tensor
+    flow: Tensor
+
+
+class Encoder(nn.Module):
+    """Three convolutions with instance norm and ReLU, each half the size of the last."""
+
+    def __init__(self, channels: int, widths: tuple[int, int, int], stride: int) -> None:
+        super().__init__()
+        fine, middle, coarse = widths
+        self.reflect = stride == 1
+        self.first = (
+            nn.Conv2d(channels, fine, 7)
+            if self.reflect
+            else nn.Conv2d(channels, fine, 4, stride=stride, padding=1)
+        )
+        self.second = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
+        self.third = nn.Conv2d(middle, coarse, 3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> ReferenceFeatures:
+        """Return features of images (N, channels, 256, 256) at three scales."""
+        if self.reflect:
+            images = F.pad(images, (3, 3, 3, 3), mode="reflect")
+        fine = F.relu(instance_norm(self.first(images)))
+        middle = F.relu(instance_norm(self.second(fine)))
+        return ReferenceFeatures(fine, middle, F.relu(instance_norm(self.third(middle))))
+
+
+class Up(nn.Module):
+    """Pixel shuffle to twice the size, after a convolution where the widths ask for one."""
+
+    def __init__(self, channels: int, result: int) -> None:
+        super().__init__()
+        same = channels == 4 * result
+        self.widen = nn.Identity() if same else nn.Conv2d(channels, 4 * result, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features (N, result, 2H, 2W) of (N, channels, H, W)."""
+        return F.pixel_shuffle(self.widen(features), 2)
+
+
+class FlowNetwork(nn.Module):
+    """The dense flow network F (table 4): from driving picture to reference picture."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        fine, middle, coarse = preset.widths
+        self.displaced = preset.displacement
+        modulation = FACE_CHANNELS * PAST + FLOW_CHANNELS * preset.displacement
+        self.encoder = Encoder(3 + FACE_CHANNELS, preset.widths, preset.stride)
+        self.coarse = nn.ModuleList(
+            SpadeBlock(coarse, modulation, preset.flow_hidden, preset.residual)
+            for _ in range(preset.flow_blocks)
+        )
+        self.up = Up(coarse, middle)
+        self.middle = SpadeBlock(middle, modulation, preset.flow_hidden, preset.residual)
+        if preset.displacement:
+            self.head: nn.Module = nn.Conv2d(middle, 1 + FLOW_CHANNELS, 3, padding=1)
+        else:
+            self.head = nn.Sequential(
+                Up(middle, fine),
+                nn.ReflectionPad2d(3),
+                nn.Conv2d(fine, FLOW_CHANNELS, 7),
+            )
+        _start_without_flow(self.head)
+
+    def forward(self, features: ReferenceFeatures, faces: Tensor, displacement: Tensor) -> Tensor:
+        """Return the flow, (N, 2, h, w), picture sides.
+
+        Args:
+            features: what `encoder` made of the reference and its face image.
+            faces: driving face images, current first, (N, 9, 256, 256).
+            displacement: mesh displacement, (N, 2, 256, 256), picture sides.
+        """
+        modulation = torch.cat([faces, displacement * 8], dim=1) if self.displaced else faces
+        state = warp(features.coarse, displacement) if self.displaced else features.coarse
+        coarse = resize(modulation, state.shape[-1])
+        for block in self.coarse:
+            state = block(state, coarse)
+        state = self.up(state)
+        if self.displaced:
+            state = state + warp(features.middle, displacement)
+        state = self.middle(state, resize(modulation, state.shape[-1]))
+        result: Tensor = self.head(state)
+        if not self.displaced:
+            return result
+        gate = torch.sigmoid(result[:, :1].float() + 2.0)  # trusts the mesh from the start
+        flow: Tensor = gate * resize(displacement, result.shape[-1]) + 0.1 * result[:, 1:].float()
+        return flow
+
+
+class RenderingNetwork(nn.Module):
+    """The rendering network R (table 5): paints the picture under the warped features."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        self.preset = preset
+        channels = FACE_CHANNELS * PAST + FLOW_CHANNELS * preset.displacement
+        widths = preset.widths
+        self.encoder = Encoder(channels, widths, preset.stride)
+        finest = 3 * preset.stride**2 if preset.compose else widths[0]
+        self.blocks = nn.ModuleList(
+            SpadeBlock(width, modulation, hidden, preset.residual)
+            for width, modulation, hidden in zip(
+                reversed(widths), (widths[2], widths[1], finest), preset.render_hidden, strict=True
+            )
+        )
+        self.audio = nn.ModuleList(
+            AdaInBlock(width, preset.audio) for width in reversed(widths) if preset.audio
+        )
+        self.ups = nn.ModuleList([Up(widths[2], widths[1]), Up(widths[1], widths[0])])
+        if preset.compose:
+            # Colour and mask of each of the pixels below the finest scale.
+            self.head: nn.Module = nn.Conv2d(widths[0], 4 * preset.stride**2, 3, padding=1)
+        else:
+            hidden = preset.render_hidden[-1]
+            self.last = SpadeBlock(widths[0], 3, hidden, preset.residual)
+            self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(widths[0], 3, 7))
+
+    def forward(
+        self,
+        faces: Tensor,
+        displacement: Tensor,
+        features: ReferenceFeatures,
+        warped: Tensor,
+        audio: Tensor | None = None,
+    ) -> Tensor:
+        """Return the picture, (N, 3, 256, 256), in [-1, 1].
+
+        Args:
+            faces: driving face images, (N, 9, 256, 256).
+            displacement: mesh displacement, (N, 2, 256, 256).
+            features: the reference's, warped by the flow.
+            warped: the reference picture, warped by the flow, (N, 3, 256, 256).
+            audio: audio features, (N, audio), for a preset that has them.
+        """
+        if self.preset.displacement:
+            faces = torch.cat([faces, displacement * 8], dim=1)
+        state = self.encoder(faces).coarse
+        for index, (block, modulation) in enumerate(
+            zip(self.blocks, reversed(features), strict=True)
+        ):
+            state = block(state, modulation)
+            if self.preset.audio and audio is not None:
+                state = self.audio[index](state, audio)
+            if index < len(self.ups):
+                state = self.ups[index](state)
+        if not self.preset.compose:
+            state = F.leaky_relu(self.last(state, warped), SLOPE)
+            return torch.tanh(self.head(state))
+        painted = F.pixel_shuffle(self.head(F.leaky_relu(state, SLOPE)), self.preset.stride).float()
+        mask = torch.sigmoid(painted[:, 3:] + 1.0)  # what was seen is trusted from the start
+        return mask * warped + (1 - mask) * torch.tanh(painted[:, :3])
+
+
+class HeadGan(nn.Module):
+    """The generator G = (F, R)."""
+
+    def __init__(self, preset: Preset) -> None:
+        super().__init__()
+        self.preset = preset
+        self.flow = FlowNetwork(preset)
+        self.render = RenderingNetwork(preset)
+
+    def encode(self, reference: Tensor, face: Tensor) -> ReferenceFeatures:
+        """Return the reference's features, computed once a call.
+
+        Args:
+            reference: the reference picture, (N, 3, 256, 256), in [-1, 1].
+            face: its face image, (N, 3, 256, 256), in [0, 1].
+        """
+        features: ReferenceFeatures = self.flow.encoder(torch.cat([reference, face], dim=1))
+        return features
+
+    def forward(
+        self,
+        faces: Tensor,
+        displacement: Tensor,
+        reference: Tensor,
+        features: ReferenceFeatures,
+        audio: Tensor | None = None,
+    ) -> Rebuilt:
+        """Return the rebuilt frame.
+
+        Args:
+            faces: driving face images, current first and two past, (N, 9, 256, 256).
+            displacement: mesh displacement, (N, 2, 256, 256), picture sides.
+            reference: the reference picture, (N, 3, 256, 256), in [-1, 1].
+            features: what `encode` returned for it.
+            audio: audio features, (N, audio), for a preset that has them.
+        """
+        flow = self.flow(features, faces, displacement)
+        warped = warp(reference, flow).float()
+        fine = (
+            F.pixel_unshuffle(warped, self.preset.stride)
+            if self.preset.compose
+            else warp(features.fine, flow)
+        )
+        aligned = ReferenceFeatures(fine, warp(features.middle, flow), warp(features.coarse, flow))
+        image = self.render(faces, displacement, aligned, warped, audio)
+        return Rebuilt(image, warped, flow)
+
+
+def _start_without_flow(head: nn.Module) -> None:
+    """Let an untrained network return no flow of its own: training starts from a still picture."""
+    last = head[-1] if isinstance(head, nn.Sequential) else head
+    if isinstance(last, nn.Conv2d) and last.bias is not None:
+        nn.init.normal_(last.weight, std=1e-3)
+        nn.init.zeros_(last.bias)

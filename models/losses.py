@@ -1,0 +1,93 @@
+"""What the generator is trained on: HeadGAN's appendix B without the adversarial terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.headgan import Rebuilt
+from models.perceptual import PerceptualDistance
+
+# The perceptual term looks at a square on the face: a quarter of the picture's cost, and where
+# people look.
+PERCEPTUAL_SIDE = 128
+FACE_WEIGHT = 2.0  # pixels on the face count this much more: mouth and eyes carry the call
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """Weights of the terms; pixel terms are mean absolute differences in [-1, 1].
+
+    The paper has 50 for L1 against 10 for VGG features; ours are scaled to SqueezeNet's
+    distances, which are larger. The warped picture's terms teach the flow.
+    """
+
+    pixel: float = 20.0
+    warped_pixel: float = 10.0
+    gradient: float = 10.0
+    perceptual: float = 0.12
+
+
+def reconstruction_loss(
+    rebuilt: Rebuilt,
+    target: Tensor,
+    faces: Tensor,
+    perceptual: PerceptualDistance | None,
+    weights: LossWeights,
+) -> tuple[Tensor, dict[str, float]]:
+    """Return the loss and its terms.
+
+    Args:
+        rebuilt: the generator's output.
+        target: the driving picture, (N, 3, 256, 256), in [-1, 1].
+        faces: driving face images, (N, 9, 256, 256); the first three say where the face is.
+        perceptual: feature distance; None leaves its terms out.
+        weights: of the terms.
+    """
+    emphasis = 1 + FACE_WEIGHT * (faces[:, :1] > 0).to(target.dtype)
+    emphasis = emphasis / emphasis.mean(dim=(1, 2, 3), keepdim=True)
+    terms = {
+        "pixel": ((rebuilt.image - target).abs() * emphasis).mean(),
+        "warped_pixel": ((rebuilt.warped - target).abs() * emphasis).mean(),
+        "gradient": _gradient_difference(rebuilt.image, target),
+    }
+    if perceptual is not None:
+        box = _face_boxes(faces)
+        features = perceptual.features(_cut(target, box))
+        terms["perceptual"] = perceptual(_cut(rebuilt.image, box), features)
+    total = sum(
+        (getattr(weights, name) * term for name, term in terms.items()), target.new_zeros(())
+    )
+    return total, {name: float(term.detach()) for name, term in terms.items()}
+
+
+def _face_boxes(faces: Tensor) -> list[tuple[int, int]]:
+    """Return the top-left corner of a square around each face, inside the picture."""
+    corners = []
+    for mask in faces[:, 0] > 0:
+        size = mask.shape[-1]
+        where = mask.nonzero().float()
+        centre = where.mean(dim=0).tolist() if len(where) else [size / 2, size / 2]
+        top, left = (
+            min(max(int(c) - PERCEPTUAL_SIDE // 2, 0), size - PERCEPTUAL_SIDE) for c in centre
+        )
+        corners.append((top, left))
+    return corners
+
+
+def _cut(images: Tensor, corners: list[tuple[int, int]]) -> Tensor:
+    side = PERCEPTUAL_SIDE
+    return torch.stack(
+        [
+            image[:, top : top + side, left : left + side]
+            for image, (top, left) in zip(images, corners, strict=True)
+        ]
+    )
+
+
+def _gradient_difference(image: Tensor, target: Tensor) -> Tensor:
+    across = image.diff(dim=3) - target.diff(dim=3)
+    down = image.diff(dim=2) - target.diff(dim=2)
+    return across.abs().mean() + down.abs().mean()

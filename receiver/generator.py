@@ -1,0 +1,105 @@
+"""One photograph and 35 floats in, one picture out: face images drawn, generator run."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from models.engine import Engine, Floats, Reference
+from shared.crop import PICTURE_SIZE, Crop
+from shared.errors import BadInputError
+from shared.face_image import FaceRenderer, FaceShape
+from shared.face_model import FaceModel
+from shared.params import Params
+from shared.tracker import Image, Points, Tracker
+
+FACE_IMAGES = 3  # the current frame and two past (HeadGAN, section 3.3)
+# A square picture that the head fills this far is a head crop already and is used whole.
+WHOLE_PICTURE = 0.8
+
+
+class Generator:
+    """Rebuilds frames of one person; not for two threads at once."""
+
+    def __init__(self, engine: Engine, model: FaceModel) -> None:
+        self._engine = engine
+        self._model = model
+        self._renderer = FaceRenderer(model, PICTURE_SIZE)
+        self._past: deque[Floats] = deque(maxlen=FACE_IMAGES)
+        self._reference: Reference | None = None
+        self._reference_params: Params | None = None
+        self._home: FaceShape | None = None
+        self._identity: Floats | None = None
+
+    @property
+    def reference_params(self) -> Params:
+        """Expression and camera of the face in the reference picture."""
+        if self._reference_params is None:
+            raise RuntimeError("set_reference comes first")
+        return self._reference_params
+
+    def set_reference(self, image: Image) -> Image:
+        """Take a photograph of the caller, and forget the one before.
+
+        Args:
+            image: RGB uint8 of any size with one face or more; the largest is taken.
+
+        Returns:
+            The crop that is used, (256, 256, 3).
+
+        Raises:
+            BadInputError: there is no face in it.
+        """
+        points = _find_face(image)
+        height, width = image.shape[:2]
+        crop = Crop.around(points, width, height)
+        if width == height and crop.side > WHOLE_PICTURE * width:
+            crop = Crop(0.0, 0.0, float(width))
+        points = crop.to_units(points)
+        self._identity = self._model.calibrate(points)
+        self._reference_params = self._model.fit(points, self._identity)
+        self._home = self._renderer.pose(self._identity, self._reference_params)
+        picture = crop.cut(image)
+        face = _planes(self._renderer.draw(self._home, self._home).nmfc)
+        self._reference = self._engine.encode(_planes(picture) / np.float32(127.5) - 1, face)
+        self._past.clear()
+        return picture
+
+    def generate(self, params: Params) -> Image:
+        """Return the picture of a frame, RGB uint8 (256, 256, 3).
+
+        Args:
+            params: the frame's 35 floats, in the reference picture's crop.
+        """
+        if self._reference is None or self._identity is None or self._home is None:
+            raise RuntimeError("set_reference comes first")
+        drawn = self._renderer.draw(self._renderer.pose(self._identity, params), self._home)
+        self._past.appendleft(_planes(drawn.nmfc))
+        while len(self._past) < FACE_IMAGES:  # at the start the first frame is its own past
+            self._past.append(self._past[0])
+        picture = self._engine.generate(
+            self._reference,
+            np.concatenate(list(self._past), axis=1),
+            _planes(drawn.displacement),
+        )
+        levels = (picture[0].transpose(1, 2, 0) + 1) * np.float32(127.5)
+        return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
+
+
+def _find_face(image: Image) -> Points:
+    with Tracker() as tracker:
+        # The second pass starts from the first one's points and is steadier.
+        points = tracker.track(image)
+        again = tracker.track(image)
+    if points is None:
+        raise BadInputError(
+            "there is no face in the reference picture: use one where the face is seen from "
+            "the front, well lit and at least 60 pixels wide"
+        )
+    return points if again is None else again
+
+
+def _planes(image: npt.NDArray[np.generic]) -> Floats:
+    return np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
