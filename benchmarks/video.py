@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -11,14 +10,13 @@ from typing import Self
 
 import av
 import numpy as np
-from av.packet import Packet
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from shared.errors import BadInputError
 from shared.pictures import Image
 
 _CRF = "18"
-_REORDERING_S = 2.0  # how far apart frames may be coded and shown
 
 
 def read_frames(path: Path) -> Iterator[Image]:
@@ -37,62 +35,36 @@ def read_frames(path: Path) -> Iterator[Image]:
         raise BadInputError(f"{path} cannot be read as a video: {error}") from error
 
 
-def frame_rate(path: Path) -> Fraction:
-    """Return a video's frames a second.
-
-    Raises:
-        BadInputError: the file cannot be read or holds no video.
-    """
-    try:
-        with av.open(str(path)) as container:
-            rate = container.streams.video[0].average_rate if container.streams.video else None
-    except (av.FFmpegError, OSError) as error:
-        raise BadInputError(f"{path} cannot be read as a video: {error}") from error
-    if not rate:
-        raise BadInputError(f"{path} holds no video with a frame rate")
-    return rate
-
-
-def shorten(source: Path, seconds: float, target: Path) -> None:
-    """Copy a video's beginning without coding it anew; sound is left out.
+def cut(source: Path, start_s: float, target: Path) -> None:
+    """Write a video from a moment on, coded without loss; sound is left out.
 
     Args:
-        source: the video.
-        seconds: how much of it to keep; a shorter video is kept whole.
-        target: the copy, of the same container format.
+        source: the video; a short one, since what is lossless is large.
+        start_s: seconds from its beginning.
+        target: the rest of it, ``.mp4``.
 
     Raises:
-        BadInputError: the source cannot be read or holds no video.
+        BadInputError: the source cannot be read, or holds no video at that moment.
     """
     try:
         with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-            if not reader.streams.video:
-                raise BadInputError(f"{source} holds no video")
-            stream = reader.streams.video[0]
-            copy = writer.add_stream_from_template(stream)
-            for packet in _beginning(reader.demux(stream), seconds):
-                packet.stream = copy
-                writer.mux(packet)
-    except (av.FFmpegError, OSError) as error:
+            decoded = reader.streams.video[0]
+            coded = writer.add_stream(
+                "libx264", rate=decoded.average_rate, options={"qp": "0", "preset": "ultrafast"}
+            )
+            assert isinstance(coded, VideoStream)
+            coded.width, coded.height = decoded.width, decoded.height
+            coded.pix_fmt = decoded.pix_fmt
+            coded.time_base = coded.codec_context.time_base = decoded.time_base
+            coded.codec_context.colorspace = decoded.codec_context.colorspace
+            coded.codec_context.color_range = decoded.codec_context.color_range
+            for frame in reader.decode(decoded):
+                if frame.time is not None and frame.time >= start_s:
+                    frame.pict_type = PictureType.NONE
+                    writer.mux(coded.encode(frame))
+            writer.mux(coded.encode(None))
+    except (av.FFmpegError, OSError, IndexError) as error:
         raise BadInputError(f"{source} cannot be read as a video: {error}") from error
-
-
-def _beginning(packets: Iterable[Packet[VideoStream]], seconds: float) -> list[Packet[VideoStream]]:
-    """Return the longest beginning, in coding order, whose frames are shown without a gap."""
-    taken: list[Packet[VideoStream]] = []
-    times: list[float] = []
-    for packet in packets:
-        if packet.pts is None or packet.time_base is None:
-            continue
-        taken.append(packet)
-        times.append(float(packet.pts * packet.time_base))
-        if times[-1] - times[0] > seconds + _REORDERING_S:
-            break
-    end, earliest_later = len(taken), math.inf
-    while end > 0 and max(times[:end]) >= min(earliest_later, times[0] + seconds):
-        end -= 1
-        earliest_later = min(earliest_later, times[end])
-    return taken[:end]
 
 
 class Mp4Writer:

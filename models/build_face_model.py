@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from models.canonical_mesh import CanonicalMesh
 from models.tracked import TrackedClips
+from shared.command import run_command
 from shared.face_model import FORMAT, POINT_COUNT, digest, eye_distance
 from shared.params import EXPRESSION_SIZE
 from shared.procrustes import register
@@ -138,4 +139,4 @@ def main(
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    typer.run(main)
+    run_command(main)

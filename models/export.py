@@ -28,6 +28,7 @@ from models.engine import (
 )
 from models.headgan import HeadGan, ReferenceFeatures
 from models.presets import preset as preset_of
+from shared.command import run_command
 
 OPSET = 18
 PARITY = 1e-3  # largest difference from PyTorch, in [-1, 1]: an eighth of a grey level
@@ -143,4 +144,4 @@ def main(
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    typer.run(main)
+    run_command(main)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import typer
 from rich.progress import Progress
 
+from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.tracker import Image, Points, Tracker
@@ -153,4 +154,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

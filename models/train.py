@@ -31,6 +31,7 @@ from models.headgan import HeadGan, Rebuilt
 from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
 from models.presets import preset as preset_of
+from shared.command import run_command
 from shared.errors import BadInputError
 
 WARMUP_STEPS = 200
@@ -163,4 +164,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -73,17 +73,28 @@ class Generator:
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
         """
-        if self._reference is None or self._identity is None or self._home is None:
+        return self.paint(*self.render(params))
+
+    def render(self, params: Params) -> tuple[Floats, Floats]:
+        """Draw a frame's geometry; frames must come in the order they are shown.
+
+        Returns:
+            The face images of this frame and two past, (1, 9, 256, 256), and the displacement,
+            (1, 2, 256, 256).
+        """
+        if self._identity is None or self._home is None:
             raise RuntimeError("set_reference comes first")
         drawn = self._renderer.draw(self._renderer.pose(self._identity, params), self._home)
         self._past.appendleft(_planes(drawn.nmfc))
         while len(self._past) < FACE_IMAGES:  # at the start the first frame is its own past
             self._past.append(self._past[0])
-        picture = self._engine.generate(
-            self._reference,
-            np.concatenate(list(self._past), axis=1),
-            _planes(drawn.displacement),
-        )
+        return np.concatenate(list(self._past), axis=1), _planes(drawn.displacement)
+
+    def paint(self, faces: Floats, displacement: Floats) -> Image:
+        """Run the network on what `render` returned; RGB uint8 (256, 256, 3)."""
+        if self._reference is None:
+            raise RuntimeError("set_reference comes first")
+        picture = self._engine.generate(self._reference, faces, displacement)
         levels = (picture[0].transpose(1, 2, 0) + 1) * np.float32(127.5)
         return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
 

@@ -1,0 +1,100 @@
+"""The sending side of a call without the network: a clip's frames as the receiver gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks.video import read_frames
+from shared.crop import Crop
+from shared.errors import BadInputError
+from shared.face_model import FaceModel
+from shared.params import Floats, Frame, Params
+from shared.pictures import Image
+from shared.tracker import Points, Tracker
+from shared.wire import FrameDecoder, FrameEncoder
+
+FRAME_MS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One frame, on both sides of the wire.
+
+    Attributes:
+        picture: what the camera saw of the crop, RGB uint8 (256, 256, 3).
+        points: tracked points, (468, 3), crop sides.
+        identity: the caller's, calibrated on the first frame.
+        fitted: the sender's parameters.
+        received: the same after quantisation.
+        payload: bytes of the frame's packet.
+        milliseconds: time spent by stage: `track`, `fit`, `encode`, `decode`.
+    """
+
+    picture: Image
+    points: Points
+    identity: Floats
+    fitted: Params
+    received: Params
+    payload: int
+    milliseconds: dict[str, float]
+
+
+def clips_in(folder: Path) -> list[Path]:
+    """Return a folder's clips, by name.
+
+    Raises:
+        BadInputError: there is no such folder, or no clip in it.
+    """
+    clips = sorted(path for path in folder.glob("*") if path.suffix in {".mp4", ".mkv", ".webm"})
+    if not clips:
+        raise BadInputError(f"{folder} holds no clips (.mp4, .mkv or .webm): name another folder")
+    return clips
+
+
+def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Sent]:
+    """Yield a clip's frames that show a face, the first of them being the reference.
+
+    Args:
+        clip: a video file.
+        model: the face model.
+        frames: look at no more frames of the clip than this.
+    """
+    crop: Crop | None = None
+    encoder, decoder = FrameEncoder(), FrameDecoder()
+    with Tracker() as tracker:
+        for number, image in enumerate(read_frames(clip)):
+            if number == frames:
+                return
+            start = perf_counter()
+            points = tracker.track(image)
+            tracked = perf_counter()
+            if points is None:
+                continue
+            if crop is None:
+                crop = Crop.around(points, image.shape[1], image.shape[0])
+                identity = model.calibrate(crop.to_units(points))
+            fit_start = perf_counter()
+            points = crop.to_units(points)
+            fitted = model.fit(points, identity)
+            fit_end = perf_counter()
+            packet = encoder.encode(Frame(number, number * FRAME_MS, fitted))
+            encoded = perf_counter()
+            received = decoder.decode(packet).params
+            times = {
+                "track": tracked - start,
+                "fit": fit_end - fit_start,
+                "encode": encoded - fit_end,
+                "decode": perf_counter() - encoded,
+            }
+            yield Sent(
+                crop.cut(image),
+                points,
+                identity,
+                fitted,
+                received,
+                len(packet),
+                {stage: 1000 * seconds for stage, seconds in times.items()},
+            )
