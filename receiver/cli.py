@@ -2,119 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-from typing import Annotated
+import sys
 
-import typer
+from pydantic import ValidationError
 
-from receiver.config import receiver_settings
-from shared.errors import HeadCallError
-
-_EXAMPLES = """
-Answer video calls that send a face as 35 numbers a frame.
-
-The picture of the caller is rebuilt here from one photograph and shown on a web page.
-
-\b
-Examples:
-  receiver                          take the caller's own photograph, watch in a browser
-  receiver --ref me.jpg             use this photograph; callers then send none
-  receiver --once --out call.mp4    take one call, write it to a file, end
-
-\b
-Then, on the caller's side:
-  sender http://localhost:8080 --source 0
-
-Every picture carries a strip that says it is synthesised. Defaults can also be set by
-environment variables: HEADCALL_PORT=9000, HEADCALL_PRESET=lite, and so on.
-
-\b
-Exit codes: 0 fine, 2 something given was bad (the message says what), 3 the other side was not
-reached.
-"""
-
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-_DEFAULTS = receiver_settings()
-
-
-@app.command(help=_EXAMPLES)
-def receive(
-    ref: Annotated[
-        Path | None,
-        typer.Option(
-            help="Photograph of the caller (JPEG, PNG or WebP, one face). Without it the caller "
-            "sends one.",
-            metavar="PICTURE",
-        ),
-    ] = None,
-    host: Annotated[
-        str,
-        typer.Option(
-            help="Address to listen on; 0.0.0.0 lets anyone who reaches this machine call and "
-            "watch."
-        ),
-    ] = _DEFAULTS.host,
-    port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes any free one.", min=0, max=65535)
-    ] = _DEFAULTS.port,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the call to a video: FILE.mp4 for players, FILE.mkv lossless. An older "
-            "file of that name is replaced; later calls get -2, -3… in the name.",
-            metavar="FILE",
-        ),
-    ] = None,
-    window: Annotated[
-        bool, typer.Option("--window", help="Show the picture in a window too; closing it ends.")
-    ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the call's figures (rate, latency, loss, every frame) to FILE.json.",
-            metavar="FILE",
-        ),
-    ] = None,
-    preset: Annotated[str, typer.Option(help="Generator preset to run.")] = _DEFAULTS.preset,
-    engine: Annotated[
-        str, typer.Option(help="What runs it; auto takes the fastest there is.")
-    ] = _DEFAULTS.engine,
-    once: Annotated[bool, typer.Option("--once", help="End when the first call ends.")] = False,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what happens, for finding faults.")
-    ] = False,
-) -> None:
-    """Parse the command line and serve."""
-    _set_up_logging(verbose)
-    # Imported here so that --help and a mistyped option answer at once.
-    from receiver.serve import Options, run
-
-    options = Options(host, port, preset, engine, ref, out, report, window, once)
-    try:
-        run(options, lambda url: _tell(url, ref))
-    except HeadCallError as error:
-        typer.echo(f"receiver: {error}", err=True)
-        raise typer.Exit(error.exit_code) from error
+from shared.errors import BAD_INPUT
 
 
 def main() -> None:
     """Run the command."""
+    try:
+        from receiver.command import app
+    except ValidationError as error:  # the help shows the defaults, so they come first
+        sys.exit(_complain(error))
     app(prog_name="receiver")
 
 
-def _tell(url: str, ref: Path | None) -> None:
-    photograph = f"the photograph {ref}" if ref else "the caller's own photograph"
-    typer.echo(f"Watch at {url} (showing {photograph}; Ctrl-C ends)")
-    typer.echo(f"Call with: sender {url}")
+def _complain(error: ValidationError) -> int:
+    for item in error.errors():
+        name = "HEADCALL_" + "_".join(map(str, item["loc"])).upper()
+        sys.stderr.write(f"receiver: the environment variable {name}: {item['msg']}\n")
+    return BAD_INPUT
 
 
-def _set_up_logging(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s" if verbose else "%(message)s",
-    )
-    # aiortc and aioice tell of every packet at DEBUG and of every candidate at INFO.
-    for name in ("aiortc", "aioice", "libav", "PIL", "uvicorn", "asyncio"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+if __name__ == "__main__":
+    main()

@@ -69,7 +69,9 @@ class Figures:
 
     def sample(self, link: LinkStats, now_ms: float) -> None:
         """Take a sample; called about once a second."""
-        wire = link.wire_bytes_sent + link.wire_bytes_received
+        # Connecting and the photograph come once and are no part of the call's rate.
+        wire = link.wire_bytes_sent + link.wire_bytes_received - link.wire_bytes_setup
+        wire = wire if link.frames else 0
         self._samples.append(Sample(now_ms, self.shown, link.payload_bytes, wire))
 
     def running(self) -> dict[str, float]:

@@ -38,6 +38,7 @@ class Portrait:
     def __init__(self, generator: FaceGenerator) -> None:
         self._generator = generator
         self._photograph: Image | None = None
+        self._painted = False
         self.jpeg: bytes | None = None
         self.tag = ""
 
@@ -63,11 +64,13 @@ class Portrait:
     def forget(self) -> None:
         """Drop the photograph: the next caller brings their own."""
         self._photograph, self.jpeg, self.tag = None, None, ""
+        self._painted = False
 
     def restart(self) -> None:
         """Forget the frames of an earlier call, keep the photograph."""
-        if self._photograph is not None:
+        if self._photograph is not None and self._painted:
             self._generator.set_reference(self._photograph)
+            self._painted = False
 
     def paint(self, params: Params, origin: Params) -> Image:
         """Rebuild a frame in the relative setting (HeadGAN, section 3.4).
@@ -79,6 +82,7 @@ class Portrait:
         Raises:
             ParamsError: the two fit together to no face a camera can see.
         """
+        self._painted = True
         generator = self._generator
         moved = adapt(params, origin, generator.reference_params)
         # Each was in range alone; a hostile pair may still name a face a thousand crops away.

@@ -64,7 +64,6 @@ def load_generator(preset: str, engine: str) -> Loaded:
     """Return the generator of a preset, running on an engine."""
     # Imported here: it takes seconds, and a mistake in the options should show at once.
     from models.engine import Engine
-
     from receiver.generator import Generator
     from shared.face_model import FaceModel
 

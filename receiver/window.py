@@ -75,4 +75,7 @@ class Window:
         escape = 27
         if cv2.pollKey() == escape:
             return False
-        return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        try:
+            return cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+        except cv2.error:  # how Qt says that there is no window left
+            return False

@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 
 from receiver.guard import Guard
-from receiver.portrait import Portrait
+from receiver.portrait import FaceGenerator, Portrait
 from receiver.server import WebServer, bind, url_of
 from receiver.sinks import Sink
 from receiver.station import Station, StationOptions
@@ -73,12 +73,17 @@ async def serving(
     report: Path | None = None,
     sinks: tuple[Sink, ...] = (),
     watchers: int = 4,
+    generator: FaceGenerator | None = None,
+    face_model: str = FACE_MODEL,
 ) -> AsyncIterator[tuple[Station, str]]:
-    """Run a station with a stand-in generator behind a real web server; yields it and its URL."""
-    portrait = Portrait(Sketch())
+    """Run a station behind a real web server; yields it and its URL.
+
+    Without a generator it has the stand-in.
+    """
+    portrait = Portrait(generator or Sketch())
     if own_reference:
         portrait.take(np.full((240, 320, 3), 120, np.uint8))
-    options = StationOptions(own_reference, 20.0, FACE_MODEL, report, "sketch", "test")
+    options = StationOptions(own_reference, 20.0, face_model, report, "sketch", "test")
     station = Station(portrait, Watchers(watchers), options, sinks)
     listener = bind("127.0.0.1", 0)
     listener.listen()

@@ -1,0 +1,102 @@
+"""The page in a real browser during a real call with the real generator."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import pytest
+
+from models.engine import Engine
+from receiver.generator import Generator
+from shared.face_model import FaceModel
+from shared.params import Frame
+from shared.transport import CallSender
+from tests import chromium
+from tests.driving import Drive, track
+from tests.receiving import serving
+
+BROWSER = chromium.find()
+
+STATE = "document.getElementById('state').textContent"
+
+# The green of every fourth pixel of what the <video> shows; null while it shows nothing.
+PIXELS = """(() => {
+  const video = document.getElementById("picture");
+  if (video.readyState < 2 || !video.videoWidth) return null;
+  const canvas = document.createElement("canvas");
+  canvas.width = video.videoWidth; canvas.height = video.videoHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
+  return {width: canvas.width, height: canvas.height,
+    green: Array.from(pixels).filter((_, i) => i % 16 === 1)};
+})()"""
+
+# The same, once it differs from the pixels named before.
+MOVED = """(() => {
+  const before = window.before ??= PIXELS;
+  const now = PIXELS;
+  if (!now) { window.before = undefined; return null; }
+  const change = now.green.reduce((sum, g, i) => sum + Math.abs(g - before.green[i]), 0);
+  return change / now.green.length > 1 ? now : null;
+})()""".replace("PIXELS", PIXELS)
+
+
+async def talk(caller: CallSender, drive: Drive) -> None:
+    """Send the clip to and fro for as long as the test lasts."""
+    there_and_back = drive.params + drive.params[::-1]
+    sequence = 0
+    while True:
+        params = there_and_back[sequence % len(there_and_back)]
+        caller.send_frame(Frame(sequence, int(caller.clock.now_ms()), params))
+        sequence += 1
+        await asyncio.sleep(0.08)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
+async def test_the_page_shows_the_picture_moving(demo_clip: Path, tmp_path: Path) -> None:
+    assert BROWSER is not None
+    drive = track(demo_clip, 60)
+    generator = Generator(Engine.load(), FaceModel.load())
+    async with (
+        serving(own_reference=False, generator=generator, face_model=drive.face_model) as (_, url),
+        chromium.browser(BROWSER, tmp_path / "profile", url) as page,
+    ):
+        await page.until(f"{STATE} === 'Waiting for a caller'")
+        caller = await CallSender.connect(url, timeout=30, face_model=drive.face_model)
+        await caller.send_reference(drive.photograph, "image/jpeg")
+        await caller.send_calibration(drive.origin)
+        talking = asyncio.create_task(talk(caller, drive))
+
+        await page.until(f"{STATE} === 'In a call'")
+        first = await page.until(PIXELS)
+        assert (first["width"], first["height"]) == (256, 288)
+        assert max(first["green"]) > 60
+        await page.until(MOVED)
+        for figure in ("fps", "payload", "wire", "latency"):
+            await page.until(f"Number(document.getElementById('{figure}').textContent) > 0")
+        assert await page.evaluate("document.getElementById('loss').textContent") == "0.0"
+        assert await page.until("document.getElementById('reference').naturalWidth") == 256
+        await keep_screenshots(page)
+
+        talking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await talking
+        await caller.close("done")
+        await page.until(f"{STATE}.startsWith('The call has ended')")
+
+
+async def keep_screenshots(page: chromium.Page) -> None:
+    """Keep pictures of the page for people to look at, where they ask for them."""
+    if folder := os.environ.get("HEADCALL_SCREENSHOTS"):
+        for name, width, height, scheme in [
+            ("desk", 1280, 800, "light"),
+            ("dark", 1280, 800, "dark"),
+            ("phone", 390, 844, "light"),
+        ]:
+            await page.show_as(width, height, scheme)
+            path = Path(folder) / f"page-{name}.png"
+            await asyncio.to_thread(path.write_bytes, await page.screenshot())

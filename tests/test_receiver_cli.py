@@ -1,0 +1,183 @@
+"""The ``receiver`` command as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import av
+import pytest
+
+from shared.params import Frame
+from shared.transport import CallSender
+from tests.driving import Drive, track
+from tests.receiving import photograph
+
+COMMAND = [sys.executable, "-m", "receiver.cli"]
+ENVIRONMENT = {**os.environ, "PYTHONWARNINGS": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+
+
+def receive(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=ENVIRONMENT,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def drive(demo_clip: Path) -> Drive:
+    return track(demo_clip, 25)
+
+
+@contextlib.asynccontextmanager
+async def receiver(*arguments: object) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A running receiver and its address."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *map(str, arguments),
+        "--port",
+        "0",
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), 40)
+        found = re.search(r"http://\S+", line.decode())
+        assert found, line
+        yield process, found[0]
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def send_all(caller: CallSender, drive: Drive) -> None:
+    for sequence, params in enumerate(drive.params):
+        caller.send_frame(Frame(sequence, int(caller.clock.now_ms()), params))
+        await asyncio.sleep(0.05)
+
+
+def picture_times(path: Path) -> list[int]:
+    with av.open(str(path)) as container:
+        return [round(item.pts * item.time_base * 1000) for item in container.decode(video=0)]
+
+
+async def test_one_call_to_a_file_and_a_report(drive: Drive, tmp_path: Path) -> None:
+    out, report = tmp_path / "call.mkv", tmp_path / "figures.json"
+    async with receiver("--once", "--out", out, "--report", report) as (process, url):
+        caller = await CallSender.connect(url, timeout=30, face_model=drive.face_model)
+        assert caller.wants_reference
+        await caller.send_reference(drive.photograph, "image/jpeg")
+        await caller.send_calibration(drive.origin)
+        await send_all(caller, drive)
+        await caller.close("the clip is over")
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    figures = json.loads(report.read_text())
+    rows = figures["frames"]
+    assert figures["frames_shown"] == len(rows) > 5
+    first = rows[0]["captured_ms"]
+    assert picture_times(out) == [row["captured_ms"] - first for row in rows]
+    assert figures["latency_ms"]["p50"] > 0
+    assert 0 < figures["payload_kbps"] < figures["wire_kbps"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_file_is_whole_after_ctrl_c(
+    drive: Drive, tmp_path: Path, number: signal.Signals
+) -> None:
+    ref, out = tmp_path / "me.jpg", tmp_path / "call.mp4"
+    ref.write_bytes(drive.photograph)
+    async with receiver("--ref", ref, "--out", out) as (process, url):
+        caller = await CallSender.connect(url, timeout=30, face_model=drive.face_model)
+        assert not caller.wants_reference
+        await caller.send_calibration(drive.origin)
+        await send_all(caller, drive)
+        process.send_signal(number)
+        assert await asyncio.wait_for(caller.wait_closed(), 30) == "the receiver was stopped"
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert process.stderr is not None
+        assert b"Traceback" not in await process.stderr.read()
+        await caller.close("done")
+    times = picture_times(out)
+    assert len(times) > 5
+    assert times == sorted(set(times))
+
+
+def test_help_teaches() -> None:
+    done = receive("--help")
+    assert done.returncode == 0
+    for text in (
+        "--ref",
+        "--out",
+        "--once",
+        "Exit codes",
+        "sender http://localhost:8080",
+        "[default",
+    ):
+        assert text in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--ref", "missing.jpg"], "missing.jpg is not a file"),
+        (["--ref", "notes.txt"], "notes.txt: this is not a JPEG, PNG or WebP picture"),
+        (["--ref", "grey.jpg"], "grey.jpg: there is no face"),
+        (["--out", "nowhere/x.mp4"], "does not exist; create it first"),
+        (["--out", "x.avi"], "must end in .mkv or .mp4"),
+        (["--report", "x.txt"], "must end in .json"),
+        (["--window"], "--window needs a display"),
+        (["--preset", "huge"], "no weights for the preset 'huge'"),
+        (["--engine", "steam"], "no engine 'steam'"),
+        (["--port", "TAKEN"], "is in use"),
+        (["--port", "99999"], "65535"),
+        (["--frobnicate"], "No such option"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "PYTHONPATH", str(Path(__file__).resolve().parent.parent))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "grey.jpg").write_bytes(photograph())
+    before = sorted(tmp_path.iterdir())
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = receive(*[port if item == "TAKEN" else item for item in arguments])
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_bad_environment_variable_is_named() -> None:
+    done = subprocess.run(
+        COMMAND,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**ENVIRONMENT, "HEADCALL_PORT": "many"},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "HEADCALL_PORT" in done.stderr
+    assert "Traceback" not in done.stderr
