@@ -23,16 +23,15 @@ from benchmarks.clips import DEMO_CLIP, fetch
 from benchmarks.comparison import Comparison, compare
 from benchmarks.film import write_film, write_still
 from benchmarks.video import cut
-from shared.errors import BadInputError, HeadCallError
+from shared.command import run_command
+from shared.errors import BadInputError
 
 DEFAULT_SECONDS = 12.0
 INTERRUPTED = 130
 
 console = Console()
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
 def main(
     out: Annotated[Path, typer.Option(help="Folder for what the demo leaves.")] = Path("build"),
     clip: Annotated[
@@ -47,9 +46,6 @@ def main(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         run(out, clip, seconds)
-    except HeadCallError as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
-        raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("Interrupted; both ends of the call have been stopped.")
         raise typer.Exit(INTERRUPTED) from None
@@ -175,4 +171,4 @@ def _film(progress: Progress, call: Call, comparison: Comparison, path: Path) ->
 
 
 if __name__ == "__main__":
-    app()
+    run_command(main)

@@ -53,6 +53,7 @@ def cut(source: Path, start_s: float, target: Path) -> None:
                 "libx264", rate=decoded.average_rate, options={"qp": "0", "preset": "ultrafast"}
             )
             assert isinstance(coded, VideoStream)
+            assert decoded.time_base is not None
             coded.width, coded.height = decoded.width, decoded.height
             coded.pix_fmt = decoded.pix_fmt
             coded.time_base = coded.codec_context.time_base = decoded.time_base

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks.call import Call, free_port, run_call
+from benchmarks.clips import DEMO_CLIP
 from benchmarks.comparison import Comparison, compare
-from benchmarks.video import read_frames, shorten
-from shared.pictures import Image
+from benchmarks.video import cut
 
 SECONDS = 5.0
 
 
 @pytest.fixture(scope="module")
 def source(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    short = tmp_path_factory.mktemp("clip") / "source.mp4"
-    shorten(demo_clip, SECONDS, short)
-    return short
+    passage = tmp_path_factory.mktemp("clip") / "source.mp4"
+    cut(demo_clip, DEMO_CLIP.start_s, passage)
+    return passage
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,10 @@ def comparison(source: Path, call: Call) -> Comparison:
     return compare(source, call)
 
 
-def test_every_captured_frame_with_a_face_is_sent(call: Call, source: Path) -> None:
+def test_captured_frames_with_a_face_are_sent(call: Call) -> None:
     sender = call.sender
     assert sender.frames_without_face == 0
-    assert sender.frames_captured == len(list(read_frames(source)))
+    assert 20 * SECONDS < sender.frames_captured <= 25 * SECONDS + 1
     assert sender.frames_sent >= 0.9 * sender.frames_captured
 
 
@@ -65,6 +65,7 @@ def test_the_picture_moves(comparison: Comparison) -> None:
     first, last = min(comparison.shown), max(comparison.shown)
     change = comparison.shown[last].astype(int) - comparison.shown[first].astype(int)
     assert abs(change[:256]).mean() > 1.0
+    assert comparison.shown[first].shape == (288, 256, 3)
     # The mark below it does not.
     assert abs(change[256:]).max() == 0
 
@@ -78,7 +79,7 @@ def test_the_latency_is_known(call: Call) -> None:
 def test_an_unreachable_receiver_is_exit_code_3(source: Path) -> None:
     done = run_sender(f"http://localhost:{free_port()}", "--source", str(source))
     assert done.returncode == 3
-    assert len(done.stderr.strip().splitlines()) <= 3
+    assert "nobody listens" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -87,6 +88,7 @@ def test_a_clip_that_is_not_there_is_exit_code_2(tmp_path: Path) -> None:
     done = run_sender(url, "--source", str(tmp_path / "no-such-clip.mp4"))
     assert done.returncode == 2
     assert "no-such-clip.mp4" in done.stderr.replace("\n", "")
+    assert "Traceback" not in done.stderr
 
 
 def run_sender(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -97,10 +99,3 @@ def run_sender(*arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=60,
         check=False,
     )
-
-
-def test_pictures_have_the_agreed_shape(comparison: Comparison) -> None:
-    def shape(picture: Image) -> tuple[int, ...]:
-        return picture.shape
-
-    assert {shape(picture) for picture in comparison.shown.values()} == {(288, 256, 3)}
