@@ -64,9 +64,9 @@ def _bar(text: str, zoom: int) -> Image:
     width, height = PICTURE_SIZE * zoom, _BAR * zoom
     bar = np.full((height, width, 3), _PAPER, np.uint8)
     if text:
-        (unit_width, _), _ = cv2.getTextSize(text, _FONT, 1.0, zoom)
+        (unit_width, _), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
         scale = min(_LARGEST_SCALE * zoom, (width - 2 * _MARGIN * zoom) / unit_width)
-        (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, zoom)
+        (text_width, text_height), _ = cv2.getTextSize(text, _FONT, scale, 1)
         origin = ((width - text_width) // 2, (height + text_height) // 2)
-        cv2.putText(bar, text, origin, _FONT, scale, _INK, zoom, cv2.LINE_AA)
+        cv2.putText(bar, text, origin, _FONT, scale, _INK, 1, cv2.LINE_AA)
     return bar
