@@ -129,7 +129,7 @@ class Call:
         if self.reason is None:
             self._final = self.link_stats()  # its rates must not fall while files are written
             self.reason = reason
-            log.info("the call has ended: %s", reason)
+            log.debug("finishing the call: %s", reason)
             spawn(self._finish(), "finish the call")
 
     async def _finish(self) -> None:

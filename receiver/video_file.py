@@ -18,6 +18,7 @@ from shared.pictures import Image
 log = logging.getLogger(__name__)
 
 _MILLISECONDS = Fraction(1, 1000)
+_LONGEST_GAP_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +89,15 @@ class _OpenFile:
         self._stream.time_base = _MILLISECONDS
 
     def write(self, picture: Picture) -> None:
-        # A peer may repeat a capture time; a file may not.
-        pts = max(picture.captured_ms - self._first_ms, self._last_pts + 1)
-        self._last_pts = pts
+        pts = self._pts(picture.captured_ms)
         self._container.mux(self._stream.encode(_video_frame(picture.image, pts)))
+        self._last_pts = pts
+
+    def _pts(self, captured_ms: int) -> int:
+        # A peer may repeat a capture time, or leap by more than MP4 can hold; a file may not.
+        if captured_ms - self._first_ms > self._last_pts + _LONGEST_GAP_MS:
+            self._first_ms = captured_ms - self._last_pts - 1
+        return max(captured_ms - self._first_ms, self._last_pts + 1)
 
     def close(self) -> None:
         try:

@@ -137,3 +137,20 @@ def test_a_clock_that_drifts_never_makes_frames_stale() -> None:
         playout.push(frame(n), now)
         shown += playout.pop(now + 25) is not None
     assert shown == 25 * 600
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_absurd_numbers_from_a_peer_do_no_harm(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    playout, now, last = Playout(20), OFFSET_MS, -1
+    for _ in range(2000):
+        now += float(random.exponential(10))
+        sequence = int(random.integers(0, 2**32))
+        playout.push(frame(sequence, captured_ms=int(random.integers(0, 2**32))), now)
+        if (ready := playout.pop(now)) is not None:
+            assert ready.sequence > last
+            last = ready.sequence
+        due = playout.next_due_ms()
+        assert due is None or np.isfinite(due)
+    counts = playout.counts
+    assert counts.received == 2000

@@ -89,3 +89,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_call(
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(BadInputError, match=reason):
         VideoFile(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["call.mkv", "call.mp4"])
+def test_a_leap_in_a_peers_clock_still_gives_a_valid_file(tmp_path: Path, name: str) -> None:
+    file = VideoFile(tmp_path / name)
+    for n, at in enumerate([0, 40, 3_600_000, 2**31, 2**31 + 40]):
+        file.show(picture(n, at))
+    file.end_call()
+    rows = [at for at, _ in read(tmp_path / name)]
+    assert rows == [0, 40, 3_600_000, 3_600_001, 3_600_041]
