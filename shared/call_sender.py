@@ -149,6 +149,11 @@ class CallSender:
         """Return the figures of the call so far."""
         return self._link.stats(self._link.clock.offset_ms)
 
+    @property
+    def said_bye(self) -> bool:
+        """Whether the receiver ended the call with a goodbye, and not by vanishing."""
+        return self._link.said_bye
+
     async def wait_closed(self) -> str:
         """Wait for the end of the call and return its reason."""
         return await asyncio.shield(self._link.closed)

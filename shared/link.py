@@ -34,6 +34,7 @@ class Link:
 
     Attributes:
         closed: done with the reason once the connection is gone.
+        said_bye: whether the other side ended the call with a goodbye.
         frames: frames sent (a sender) or taken in (a receiver), as counted by the owner.
     """
 
@@ -55,6 +56,7 @@ class Link:
         servers = [RTCIceServer(urls=address) for address in settings.ice_servers]
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.said_bye = False
         self.clock = ClockEstimate()
         self.meter = LinkMeter()
         self.settings = settings
@@ -223,6 +225,7 @@ class Link:
                 self._ping()
         elif isinstance(message, Bye):
             self._count_lost(message.sent, self.lost)
+            self.said_bye = True
             self.end(message.reason)
         else:
             self._on_message(message)

@@ -35,8 +35,8 @@ def check_description(text: str) -> None:
     if len(text) > SDP_LIMIT:
         raise SignallingError(f"a session description has at most {SDP_LIMIT} characters", 413)
     lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    if lines[0] != "v=0":
-        raise SignallingError("this is not a session description: it does not start with v=0")
+    if lines[0] != "v=0" or sum(line.startswith("v=") for line in lines) != 1:
+        raise SignallingError("this is not one session description: it must start with v=0")
     for number, line in enumerate(lines, 1):
         if not re.fullmatch(r"[a-z]=[^\x00-\x1f\x7f]*", line) or len(line) > LINE_LIMIT:
             raise SignallingError(f"line {number} of the session description is malformed")

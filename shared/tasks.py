@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from shared.errors import HeadCallError
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -35,7 +37,10 @@ def _ended(task: asyncio.Task[Any]) -> None:
     _running.discard(task)
     if task.cancelled():
         log.debug("task %s was cancelled", task.get_name())
-    elif (error := task.exception()) is not None:
+    elif isinstance(error := task.exception(), HeadCallError):
+        # Meant for a person: whoever awaits the task tells it.
+        log.debug("task %s ended: %s", task.get_name(), error)
+    elif error is not None:
         log.error("task %s failed: %s", task.get_name(), error, exc_info=error)
     else:
         log.debug("task %s ended", task.get_name())

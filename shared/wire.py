@@ -199,7 +199,7 @@ def pack_levels(symbols: Levels, models: tuple[Model, ...]) -> bytes:
     whole: bytes = encoder.get_compressed().astype(">u4").tobytes()
     wanted = symbols.tolist()
     best = whole
-    for size in range(len(whole) - 1, -1, -1):
+    for size in range(len(whole) - 1, 0, -1):
         shorter = _shorten(whole, size, wanted, models)
         if shorter is None:
             break
@@ -229,7 +229,7 @@ def _shorten(whole: bytes, size: int, wanted: list[int], models: tuple[Model, ..
     if _decode(down, models) == wanted:
         return down
     above = int.from_bytes(down, "big") + 1
-    if size == 0 or above >> 8 * size:
+    if above >> 8 * size:
         return None
     up = above.to_bytes(size, "big")
     return up if _decode(up, models) == wanted else None
