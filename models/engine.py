@@ -77,6 +77,11 @@ class Engine:
             )
         return cls(*paths)
 
+    @property
+    def name(self) -> str:
+        """What runs the networks, for people to read."""
+        return "onnxruntime (CPU)"
+
     def encode(self, image: Floats, face: Floats) -> Reference:
         """Return a reference ready for use.
 

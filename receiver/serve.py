@@ -54,10 +54,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A generator and the fingerprint of the face model it draws."""
+    """A generator, the fingerprint of the face model it draws, and what runs it."""
 
     generator: FaceGenerator
     face_model: str
+    engine: str
 
 
 def load_generator(preset: str, engine: str) -> Loaded:
@@ -68,8 +69,8 @@ def load_generator(preset: str, engine: str) -> Loaded:
     from shared.face_model import FaceModel
 
     model = FaceModel.load()
-    generator = Generator(Engine.load(preset=preset, engine=engine), model)
-    return Loaded(generator, model.fingerprint)
+    loaded = Engine.load(preset=preset, engine=engine)
+    return Loaded(Generator(loaded, model), model.fingerprint, loaded.name)
 
 
 def run(
@@ -103,13 +104,13 @@ def run(
                 portrait.take(photograph)
             except BadInputError as error:
                 raise BadInputError(f"--ref {options.ref}: {error}") from error
-        asyncio.run(_serve(options, portrait, loaded.face_model, file, listener, ready))
+        asyncio.run(_serve(options, portrait, loaded, file, listener, ready))
 
 
 async def _serve(
     options: Options,
     portrait: Portrait,
-    face_model: str,
+    loaded: Loaded,
     file: VideoFile | None,
     listener: socket.socket,
     ready: Callable[[str], None],
@@ -123,10 +124,10 @@ async def _serve(
         StationOptions(
             own_reference=options.ref is not None,
             delay_ms=settings.playout_delay_ms,
-            face_model=face_model,
+            face_model=loaded.face_model,
             report=options.report,
             preset=options.preset,
-            engine=options.engine,
+            engine=loaded.engine,
         ),
         sinks,
     )
