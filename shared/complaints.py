@@ -16,16 +16,23 @@ QUIET_MS = 5000.0
 class Complaints:
     """Counts errors by class; logs the first at once and then at most one line in five seconds."""
 
-    def __init__(self, what: str, now_ms: Callable[[], float] = monotonic_ms) -> None:
+    def __init__(
+        self,
+        what: str,
+        now_ms: Callable[[], float] = monotonic_ms,
+        level: int = logging.WARNING,
+    ) -> None:
         """Start counting.
 
         Args:
             what: what is bad, for the log: "session message", "frame packet".
             now_ms: a clock.
+            level: the log level of its lines.
         """
         self.counts: Counter[str] = Counter()
         self._what = what
         self._now_ms = now_ms
+        self._level = level
         self._logged_ms: float | None = None
         self._silent = 0
 
@@ -37,7 +44,7 @@ class Complaints:
             self._silent += 1
             return
         more = f" ({self._silent} more since the last line)" if self._silent else ""
-        log.warning("bad %s: %s%s", self._what, error, more)
+        log.log(self._level, "bad %s: %s%s", self._what, error, more)
         self._logged_ms, self._silent = now_ms, 0
 
     @property

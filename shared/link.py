@@ -10,10 +10,12 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 
 from shared.clock import ClockEstimate
 from shared.complaints import Complaints
+from shared.delayed_sack import DelayedSack
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
 from shared.link_meter import LinkMeter
 from shared.link_stats import LinkStats
+from shared.loopback import allow_loopback
 from shared.messages import TEXT_LIMIT, Bye, Message, Ping, decode, encode
 from shared.outbound import drain
 from shared.tasks import spawn
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 
 REFERENCE_CHANNEL = "reference"
 PARAMS_CHANNEL = "params"
-FIRST_PINGS = 4
+FIRST_PINGS = 3
 
 # What loss and reordering do to honest packets: counted as lost, not held against the peer.
 _HONEST = (DuplicateError, TooOldError, StaleKeyError)
@@ -54,6 +56,7 @@ class Link:
             settings: timings and limits.
         """
         servers = [RTCIceServer(urls=address) for address in settings.ice_servers]
+        allow_loopback()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.said_bye = False
@@ -68,12 +71,13 @@ class Link:
         self._on_packet = on_packet
         self._session_complaints = Complaints("session message")
         self._packet_complaints = Complaints("frame packet")
-        self._late_complaints = Complaints("order of frame packets")
+        self._late_complaints = Complaints("order of packets", level=logging.DEBUG)
         self._sent_messages = self._received_messages = 0
         self._frames_sent = 0
         self._heard_ms = now_ms()
         self._first_frame_ms: float | None = None
         self._setup_bytes = 0
+        self._sack: DelayedSack | None = None
         self._ending: asyncio.Task[None] | None = None
         self._pinging: asyncio.Task[None] | None = None
         self._early_replies = FIRST_PINGS
@@ -83,6 +87,7 @@ class Link:
         """Count and guard the connection; call between gathering and the first exchange."""
         self.meter.attach(self.connection)
         InboundGuard(self.connection, self.end)
+        self._sack = DelayedSack(self.connection)
 
     def adopt(self, channel: RTCDataChannel) -> None:
         """Take one of the call's two channels; any other ends the call."""
@@ -167,6 +172,8 @@ class Link:
             await drain(self.connection, drain_s)
             if self._pinging is not None:
                 self._pinging.cancel()
+            if self._sack is not None:
+                self._sack.stop()
             await self.connection.close()
         finally:
             log.info("the call ended: %s", reason)

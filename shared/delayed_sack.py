@@ -1,0 +1,65 @@
+"""Acknowledging every second packet, as RFC 9260, section 6.2, allows.
+
+aiortc answers every data packet with a packet of its own, 93 bytes on the network for a frame of
+18. The RFC asks for an acknowledgement of at least every second packet, within 200 ms, and at
+once when something is missing or came twice. That saves a fifth of what a call costs. This file
+wraps one private method of aiortc's SCTP transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiortc import RTCPeerConnection
+
+from shared.tasks import spawn
+
+DELAY_S = 0.2
+PACKETS = 2
+
+
+class DelayedSack:
+    """Holds back acknowledgements of one connection."""
+
+    def __init__(self, connection: RTCPeerConnection) -> None:
+        """Delay the acknowledgements of a connection with a data channel transport."""
+        sctp: Any = connection.sctp
+        self._sctp = sctp
+        self._send_now: Callable[[], Awaitable[None]] = sctp._send_sack
+        self._held = 0
+        self._timer: asyncio.TimerHandle | None = None
+        sctp._send_sack = self._send_sack
+
+    def stop(self) -> None:
+        """Forget what is held back; the connection is closing."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _send_sack(self) -> None:
+        sctp = self._sctp
+        # Held: until data sets this again, aiortc has nothing to acknowledge.
+        sctp._sack_needed = False
+        self._held += 1
+        if self._held >= PACKETS or sctp._sack_misordered or sctp._sack_duplicates:
+            await self._flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(DELAY_S, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self._timer = None
+        if self._held and self._sctp.state == "connected":
+            spawn(self._late(), "acknowledgement")
+
+    async def _late(self) -> None:
+        # The connection may close while the packet is on its way out.
+        with contextlib.suppress(ConnectionError):
+            await self._flush()
+
+    async def _flush(self) -> None:
+        self.stop()
+        self._held = 0
+        await self._send_now()

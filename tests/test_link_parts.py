@@ -1,0 +1,88 @@
+"""The small parts that reach into aiortc: acknowledgements, counting, loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aioice import ice
+
+from shared.delayed_sack import DelayedSack
+from shared.link_meter import LinkMeter
+from shared.loopback import allow_loopback
+from shared.outbound import drain
+
+
+class Association:
+    """Stands for aiortc's SCTP transport."""
+
+    state = "connected"
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self._sack_needed = True
+        self._sack_misordered: set[int] = set()
+        self._sack_duplicates: list[int] = []
+        self.acknowledged = asyncio.Event()
+
+    async def _send_sack(self) -> None:
+        self.sent += 1
+        self.acknowledged.set()
+
+
+class Connection:
+    def __init__(self, sctp: Any) -> None:
+        self.sctp = sctp
+
+
+async def test_every_second_packet_is_acknowledged() -> None:
+    association = Association()
+    DelayedSack(Connection(association))  # type: ignore[arg-type]
+    for _ in range(6):
+        await association._send_sack()
+    assert association.sent == 3
+
+
+async def test_a_single_packet_is_acknowledged_soon() -> None:
+    association = Association()
+    DelayedSack(Connection(association))  # type: ignore[arg-type]
+    await association._send_sack()
+    assert association.sent == 0
+    await association.acknowledged.wait()
+    assert association.sent == 1
+
+
+async def test_a_gap_is_acknowledged_at_once() -> None:
+    association = Association()
+    DelayedSack(Connection(association))  # type: ignore[arg-type]
+    association._sack_misordered.add(7)
+    await association._send_sack()
+    assert association.sent == 1
+
+
+async def test_draining_gives_up_in_time() -> None:
+    association: Any = Association()
+    association._data_channel_queue = association._outbound_queue = []
+    association._sent_queue = ["never acknowledged"]
+    assert not await drain(Connection(association), 0.05)  # type: ignore[arg-type]
+    association._sent_queue = []
+    assert await drain(Connection(association), 0.05)  # type: ignore[arg-type]
+
+
+def test_datagrams_count_with_their_ip_and_udp_headers() -> None:
+    meter = LinkMeter()
+    meter._sent(bytes(100), ("10.0.0.1", 9))
+    meter._sent(bytes(100), ("fd00::1", 9))
+    meter._counting(lambda data, address: None)(bytes(50), ("10.0.0.1", 9))
+    assert (meter.bytes_sent, meter.datagrams_sent) == (128 + 148, 2)
+    assert (meter.bytes_received, meter.datagrams_received) == (78, 1)
+
+
+@pytest.mark.parametrize(("found", "offered"), [([], ["127.0.0.1"]), (["10.0.0.7"], ["10.0.0.7"])])
+def test_loopback_is_offered_only_without_a_network(
+    monkeypatch: pytest.MonkeyPatch, found: list[str], offered: list[str]
+) -> None:
+    monkeypatch.setattr("shared.loopback._addresses", lambda v4, v6: found)
+    allow_loopback()
+    assert ice.get_host_addresses(True, True) == offered
