@@ -77,7 +77,7 @@ class FaceModel:
             with safe_open(str(path), framework="numpy") as file:
                 metadata = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
+        except (OSError, TypeError, SafetensorError) as error:  # numpy has no bfloat16
             raise FaceModelError(f"{path} cannot be read as a face model: {error}") from error
         _check(path, metadata, arrays)
         return cls(
@@ -221,6 +221,8 @@ def _check(
         and arrays["expression"].shape == (EXPRESSION_SIZE, POINT_COUNT, 3)
         and arrays["triangles"].ndim == 2
         and arrays["triangles"].shape[1] == 3
+        and arrays["triangles"].size > 0
+        and int(arrays["triangles"].min()) >= 0
         and int(arrays["triangles"].max()) < POINT_COUNT
     )
     if not shapes_fit:

@@ -1,0 +1,143 @@
+"""The engine: what it refuses, and that the shipped networks load and repeat themselves."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.engine import DISPLACEMENT, FACES, PICTURE, Engine, shipped
+from shared.errors import BadInputError
+
+WEIGHTS = Path(str(resources.files("models"))) / "weights"
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("lite-encoder.onnx", "lite-generator.onnx")
+
+
+def random_input(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    picture = random.uniform(-1, 1, PICTURE).astype(np.float32)
+    face = random.uniform(0, 1, PICTURE).astype(np.float32)
+    faces = random.uniform(0, 1, FACES).astype(np.float32)
+    displacement = random.normal(0, 0.02, DISPLACEMENT).astype(np.float32)
+    return picture, face, faces, displacement
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine.load()
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    for part in PARTS:
+        shutil.copy(WEIGHTS / part, tmp_path)
+    return tmp_path
+
+
+def test_lite_is_shipped() -> None:
+    assert "lite" in shipped(WEIGHTS)
+
+
+def test_a_picture_comes_back_in_range(engine: Engine) -> None:
+    picture, face, faces, displacement = random_input(1)
+    image = engine.generate(engine.encode(picture, face), faces, displacement)
+    assert image.shape == PICTURE
+    assert image.dtype == np.float32
+    assert np.isfinite(image).all()
+    assert np.abs(image).max() <= 1 + 1e-5
+
+
+def test_the_same_input_gives_the_same_picture(engine: Engine) -> None:
+    picture, face, faces, displacement = random_input(2)
+    images = [
+        made.generate(made.encode(picture, face), faces, displacement)
+        for made in (engine, engine, Engine.load("lite", "onnxruntime"))
+    ]
+    np.testing.assert_array_equal(images[0], images[1])
+    np.testing.assert_array_equal(images[0], images[2])
+
+
+def test_every_input_counts(engine: Engine) -> None:
+    picture, face, faces, displacement = random_input(3)
+    reference = engine.encode(picture, face)
+    image = engine.generate(reference, faces, displacement)
+    others = [
+        engine.generate(reference, np.flip(faces, 3).copy(), displacement),
+        engine.generate(reference, faces, -displacement),
+        engine.generate(engine.encode(-picture, face), faces, displacement),
+        engine.generate(engine.encode(picture, 1 - face), faces, displacement),
+    ]
+    assert all(np.abs(other - image).max() > 1e-4 for other in others)
+
+
+def test_the_reference_is_kept_with_its_features(engine: Engine) -> None:
+    picture, face, *_ = random_input(4)
+    reference = engine.encode(picture, face)
+    assert reference.image is picture
+    assert reference.features
+    assert all(np.isfinite(value).all() for value in reference.features.values())
+
+
+def test_an_unknown_engine_is_refused_with_the_choices() -> None:
+    with pytest.raises(BadInputError, match="no engine 'tpu': use one of auto, onnxruntime"):
+        Engine.load(engine="tpu")
+
+
+def test_an_unknown_preset_is_refused_with_what_is_shipped() -> None:
+    with pytest.raises(BadInputError, match=r"no weights for the preset .huge.: use one of .*lite"):
+        Engine.load("huge")
+
+
+def test_an_empty_folder_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="train one first"):
+        Engine.load(folder=tmp_path)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_half_a_network_is_not_one(copied: Path, part: str) -> None:
+    (copied / part).unlink()
+    with pytest.raises(BadInputError, match="no weights for the preset 'lite'"):
+        Engine.load(folder=copied)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_network_is_refused(copied: Path, part: str, kept: float) -> None:
+    data = (copied / part).read_bytes()
+    (copied / part).write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(BadInputError, match=f"{part} cannot be read as a network"):
+        Engine.load(folder=copied)
+
+
+def test_a_file_of_another_kind_is_refused(copied: Path) -> None:
+    (copied / PARTS[1]).write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(1000))
+    with pytest.raises(BadInputError, match="cannot be read as a network"):
+        Engine.load(folder=copied)
+
+
+def test_another_network_is_refused(copied: Path) -> None:
+    shutil.copy(copied / PARTS[0], copied / PARTS[1])
+    with pytest.raises(BadInputError, match="exported by another version"):
+        Engine.load(folder=copied)
+
+
+def test_generating_needs_no_torch() -> None:
+    script = """
+import sys
+import numpy as np
+from models.engine import DISPLACEMENT, FACES, PICTURE, Engine
+zeros = lambda shape: np.zeros(shape, np.float32)
+engine = Engine.load()
+engine.generate(engine.encode(zeros(PICTURE), zeros(PICTURE)), zeros(FACES), zeros(DISPLACEMENT))
+sys.exit("torch" in sys.modules)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr or "torch was imported"

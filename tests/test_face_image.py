@@ -1,0 +1,148 @@
+"""The face image: its colours, its displacement, and that warping by it moves a face."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from shared.face_image import OVAL, FaceRenderer, FaceShape
+from shared.params import Camera, Params
+from shared.rasteriser import rasterise
+from tests.faces import NOSE, dot, drawn, face_model, neutral, person, posed
+
+SIZE = 256
+NOBODY = np.zeros(len(face_model().identity), np.float32)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> FaceRenderer:
+    return FaceRenderer(face_model(), SIZE)
+
+
+def moved(params: Params, shift: tuple[float, float] = (0, 0), roll: float = 0) -> Params:
+    camera = params.camera
+    rotation = camera.rotation + np.array([0, 0, roll], np.float32)
+    translation = camera.translation + np.array([*shift, 0], np.float32)
+    return Params(params.expression, Camera(camera.log_scale, rotation, translation))
+
+
+def face_mask(shape: FaceShape) -> np.ndarray:
+    points = np.ascontiguousarray(shape.points[:468])
+    _, mask = rasterise(points, face_model().triangles, np.ones((468, 1), np.float32), SIZE)
+    return mask
+
+
+def test_shapes_and_types(renderer: FaceRenderer) -> None:
+    shape = renderer.pose(NOBODY, neutral())
+    image = renderer.draw(shape, shape)
+    assert shape.points.shape == (468 + 5 * 36, 3)
+    assert image.nmfc.shape == (SIZE, SIZE, 3)
+    assert image.displacement.shape == (SIZE, SIZE, 2)
+    assert image.nmfc.dtype == image.displacement.dtype == np.float32
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_colours_lie_in_range_on_the_face_and_are_zero_beside_it(
+    renderer: FaceRenderer, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    shape = renderer.pose(person(random), posed(random))
+    nmfc = renderer.draw(shape, shape).nmfc
+    mask = face_mask(shape)
+    assert 0.05 < mask.mean() < 0.6
+    assert nmfc[mask].min() >= 0.05 - 1e-5
+    assert nmfc.max() <= 1 + 1e-5
+    assert not nmfc[~mask].any()
+
+
+def test_colours_are_the_mean_faces_coordinates(renderer: FaceRenderer) -> None:
+    shape = renderer.pose(NOBODY, neutral())
+    nmfc = renderer.draw(shape, shape).nmfc
+    mean = face_model().mean
+    expected = 0.05 + 0.95 * (mean - mean.min(axis=0)) / (mean.max(axis=0) - mean.min(axis=0))
+    for vertex in (NOSE, 152, 10, 50, 280):  # nose, chin, forehead, cheeks
+        column, row = (shape.points[vertex, :2] * SIZE).astype(int).clip(0, SIZE - 1)
+        near = nmfc[row - 2 : row + 3, column - 2 : column + 3].reshape(-1, 3)
+        assert np.abs(near - expected[vertex]).max(axis=1).min() < 0.05
+
+
+def test_a_colour_stays_on_its_part_of_the_face_when_it_turns(renderer: FaceRenderer) -> None:
+    still = renderer.pose(NOBODY, neutral())
+    turned = renderer.pose(NOBODY, moved(neutral(), shift=(0.05, -0.02), roll=0.3))
+    for vertex in (NOSE, 50, 280):
+        found = []
+        for shape in (still, turned):
+            column, row = (shape.points[vertex, :2] * SIZE).astype(int)
+            found.append(renderer.draw(shape, shape).nmfc[row, column])
+        np.testing.assert_allclose(found[0], found[1], atol=0.03)
+
+
+def test_a_still_face_is_not_displaced(renderer: FaceRenderer) -> None:
+    random = np.random.default_rng(5)
+    shape = renderer.pose(person(random), posed(random))
+    assert not renderer.draw(shape, shape).displacement.any()
+
+
+def test_displacement_points_from_driving_to_reference(renderer: FaceRenderer) -> None:
+    home = renderer.pose(NOBODY, neutral())
+    driving = renderer.pose(NOBODY, moved(neutral(), shift=(0.06, -0.03)))
+    displacement = renderer.draw(driving, home).displacement
+    on_face = displacement[face_mask(driving)]
+    np.testing.assert_allclose(on_face[:, 0], -0.06, atol=1e-5)
+    np.testing.assert_allclose(on_face[:, 1], 0.03, atol=1e-5)
+
+
+def test_the_apron_carries_motion_past_the_face_and_fades(renderer: FaceRenderer) -> None:
+    home = renderer.pose(NOBODY, neutral())
+    driving = renderer.pose(NOBODY, moved(neutral(), shift=(0.05, 0)))
+    size = np.abs(renderer.draw(driving, home).displacement[..., 0])
+    top = int(driving.points[OVAL[0], 1] * SIZE)
+    column = int(driving.points[OVAL[0], 0] * SIZE)
+    hair = size[top - 12, column]
+    assert hair == pytest.approx(0.05, abs=0.005)  # moves with the head
+    upwards = size[: top + 1, column][::-1]
+    assert (np.diff(upwards) < 1e-4).all()  # never grows on the way out
+    chin = int(driving.points[152, 1] * SIZE)
+    assert size[-1, column] < size[chin, column]  # shoulders move less than the chin
+
+
+def test_far_from_a_small_head_nothing_moves(renderer: FaceRenderer) -> None:
+    small = neutral(log_scale=-2.6)
+    home = renderer.pose(NOBODY, small)
+    driving = renderer.pose(NOBODY, moved(small, shift=(0.02, 0.01), roll=0.2))
+    displacement = renderer.draw(driving, home).displacement
+    assert displacement.any()
+    for edge in (displacement[:4], displacement[-4:], displacement[:, :4], displacement[:, -4:]):
+        assert not edge.any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_warping_a_picture_by_it_moves_the_face(renderer: FaceRenderer, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    identity = person(random)
+    reference, driving = posed(random, turn=0.1), posed(random, turn=0.1)
+    home, there = renderer.pose(identity, reference), renderer.pose(identity, driving)
+    displacement = renderer.draw(there, home).displacement
+    rows, columns = np.indices((SIZE, SIZE), dtype=np.float32)
+    warped = cv2.remap(
+        drawn(identity, reference),
+        columns + displacement[..., 0] * SIZE,
+        rows + displacement[..., 1] * SIZE,
+        cv2.INTER_LINEAR,
+    )
+    assert np.linalg.norm(there.points[NOSE, :2] - home.points[NOSE, :2]) * SIZE > 3
+    assert np.linalg.norm(dot(warped) - there.points[NOSE, :2]) * SIZE < 1
+
+
+def test_the_driving_mesh_is_left_alone(renderer: FaceRenderer) -> None:
+    home, driving = renderer.pose(NOBODY, neutral()), renderer.pose(NOBODY, moved(neutral()))
+    before = driving.points.copy()
+    renderer.draw(driving, home)
+    np.testing.assert_array_equal(driving.points, before)
+
+
+def test_the_size_is_chosen_once() -> None:
+    small = FaceRenderer(face_model(), 64)
+    shape = small.pose(NOBODY, neutral())
+    assert small.draw(shape, shape).nmfc.shape == (64, 64, 3)

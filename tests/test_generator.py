@@ -1,0 +1,189 @@
+"""From one photograph and 35 floats to a picture: what reaches the engine, and what comes back."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from models.engine import Engine, Floats, Reference
+from models.prepare import clip_frames
+from receiver.generator import Generator
+from shared.crop import Crop
+from shared.errors import BadInputError
+from shared.params import Camera, Params
+from shared.tracker import Image, Tracker
+from tests.faces import face_model
+
+
+class Recorder:
+    """Stands in for an engine: keeps what it was given, shows the reference picture."""
+
+    def __init__(self) -> None:
+        self.encoded: list[tuple[Floats, Floats]] = []
+        self.generated: list[tuple[Floats, Floats]] = []
+        self.answer: Floats | None = None
+
+    def encode(self, image: Floats, face: Floats) -> Reference:
+        self.encoded.append((image, face))
+        return Reference(image, {})
+
+    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+        self.generated.append((faces, displacement))
+        return reference.image if self.answer is None else self.answer
+
+
+@pytest.fixture(scope="module")
+def photograph(demo_clip: Path) -> Image:
+    return next(clip_frames(demo_clip))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def generator(recorder: Recorder) -> Generator:
+    engine: Any = recorder
+    return Generator(engine, face_model())
+
+
+def shifted(params: Params, right: float) -> Params:
+    camera = params.camera
+    translation = camera.translation + np.array([right, 0, 0], np.float32)
+    return Params(params.expression, Camera(camera.log_scale, camera.rotation, translation))
+
+
+def test_the_reference_is_the_crop_around_the_head(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    picture = generator.set_reference(photograph)
+    with Tracker() as tracker:
+        tracker.track(photograph)
+        points = tracker.track(photograph)
+    assert points is not None
+    crop = Crop.around(points, photograph.shape[1], photograph.shape[0])
+    np.testing.assert_array_equal(picture, crop.cut(photograph))
+    image, face = recorder.encoded[0]
+    assert image.shape == face.shape == (1, 3, 256, 256)
+    assert image.dtype == face.dtype == np.float32
+    np.testing.assert_allclose((image[0].transpose(1, 2, 0) + 1) * 127.5, picture, atol=1e-3)
+    # The 35 floats kept of it stand for the tracked points.
+    placed = face_model().points(
+        face_model().calibrate(crop.to_units(points)), generator.reference_params
+    )
+    assert np.abs(placed - crop.to_units(points)).max() < 0.01
+
+
+def test_a_head_crop_is_used_whole(generator: Generator, photograph: Image) -> None:
+    picture = generator.set_reference(photograph)
+    np.testing.assert_array_equal(generator.set_reference(picture), picture)
+    larger = cv2.resize(picture, (512, 512), interpolation=cv2.INTER_CUBIC)
+    again = generator.set_reference(np.asarray(larger, np.uint8))
+    assert np.abs(again.astype(int) - picture).mean() < 3
+
+
+def test_the_reference_frame_is_not_displaced(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    picture = generator.set_reference(photograph)
+    rebuilt = generator.generate(generator.reference_params)
+    faces, displacement = recorder.generated[0]
+    assert not displacement.any()
+    np.testing.assert_array_equal(faces[:, :3], recorder.encoded[0][1])
+    np.testing.assert_array_equal(rebuilt, picture)
+    assert rebuilt.dtype == np.uint8
+
+
+def test_displacement_points_back_to_the_reference(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    generator.set_reference(photograph)
+    generator.generate(shifted(generator.reference_params, right=0.05))
+    faces, displacement = recorder.generated[0]
+    assert displacement.shape == (1, 2, 256, 256)
+    on_face = displacement[0][:, faces[0, 0] > 0]
+    np.testing.assert_allclose(on_face[0], -0.05, atol=1e-5)
+    np.testing.assert_allclose(on_face[1], 0, atol=1e-5)
+
+
+def test_face_images_come_current_first_then_two_past(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    generator.set_reference(photograph)
+    for number in range(5):
+        generator.generate(shifted(generator.reference_params, right=0.01 * number))
+    faces = [given for given, _ in recorder.generated]
+    assert all(given.shape == (1, 9, 256, 256) for given in faces)
+    own = [given[:, :3] for given in faces]
+    assert all(np.abs(a - b).max() > 0.1 for a, b in pairwise(own))
+    for number, given in enumerate(faces):
+        past = [own[max(0, number - back)] for back in range(3)]
+        np.testing.assert_array_equal(given, np.concatenate(past, axis=1))
+
+
+def test_another_reference_forgets_the_frames_before(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    generator.set_reference(photograph)
+    generator.generate(shifted(generator.reference_params, right=0.1))
+    generator.set_reference(photograph)
+    generator.generate(generator.reference_params)
+    faces, _ = recorder.generated[-1]
+    np.testing.assert_array_equal(faces[:, :3], faces[:, 3:6])
+    np.testing.assert_array_equal(faces[:, :3], faces[:, 6:])
+
+
+def test_levels_are_rounded_and_bounded(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    generator.set_reference(photograph)
+    recorder.answer = np.zeros((1, 3, 256, 256), np.float32)
+    recorder.answer[0, :, 0, :4] = [-1.2, -1.0, 1.0, 1.5]
+    recorder.answer[0, 1, 1, 0] = 100.4 / 127.5 - 1
+    recorder.answer[0, 1, 1, 1] = 100.6 / 127.5 - 1
+    rebuilt = generator.generate(generator.reference_params)
+    assert rebuilt[0, :4, 0].tolist() == [0, 0, 255, 255]
+    assert rebuilt[1, :2, 1].tolist() == [100, 101]
+
+
+def test_the_largest_face_is_the_reference(generator: Generator, photograph: Image) -> None:
+    height, width = photograph.shape[:2]
+    both = np.full((height, 2 * width, 3), 110, np.uint8)
+    both[: height // 2, : width // 2] = cv2.resize(photograph, (width // 2, height // 2))
+    both[:, width:] = photograph
+    alone = generator.set_reference(photograph)
+    taken = generator.set_reference(both)
+    assert np.abs(taken.astype(int) - alone).mean() < 10
+
+
+def test_no_face_is_refused_and_the_old_reference_stays(
+    generator: Generator, photograph: Image
+) -> None:
+    picture = generator.set_reference(photograph)
+    with pytest.raises(BadInputError, match="no face in the reference picture: use one where"):
+        generator.set_reference(np.full((480, 640, 3), 90, np.uint8))
+    np.testing.assert_array_equal(generator.generate(generator.reference_params), picture)
+
+
+def test_without_a_reference_nothing_is_generated(generator: Generator) -> None:
+    params = Params.from_vector(np.zeros(35))
+    with pytest.raises(RuntimeError, match="set_reference comes first"):
+        generator.generate(params)
+    with pytest.raises(RuntimeError, match="set_reference comes first"):
+        _ = generator.reference_params
+
+
+def test_with_the_shipped_network_a_picture_comes_back(photograph: Image) -> None:
+    generator = Generator(Engine.load(), face_model())
+    generator.set_reference(photograph)
+    still = generator.generate(generator.reference_params)
+    assert still.shape == (256, 256, 3)
+    assert still.dtype == np.uint8
+    moved = generator.generate(shifted(generator.reference_params, right=0.08))
+    assert np.abs(moved.astype(int) - still).mean() > 1
