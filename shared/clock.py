@@ -11,6 +11,7 @@ from shared.messages import CLOCK_LIMIT_MS, Ping
 # The sample with the shortest round trip is the least delayed by queues; older ones are
 # forgotten so that the estimate follows the drift of the two clocks.
 WINDOW = 16
+ROUNDING_MS = 0.001
 
 
 def monotonic_ms() -> float:
@@ -63,11 +64,12 @@ class ClockEstimate:
         if ping.echo_ms < 0:
             return
         rtt_ms = now_ms - ping.echo_ms - ping.held_ms
-        # A peer can claim any stamp; one from the future measures nothing.
-        if 0 <= rtt_ms < CLOCK_LIMIT_MS and ping.echo_ms <= now_ms:
+        # A peer can claim any stamp; one from the future measures nothing. Rounding may take a
+        # round trip of nothing just below zero.
+        if -ROUNDING_MS <= rtt_ms < CLOCK_LIMIT_MS and ping.echo_ms <= now_ms:
             there_ms = ping.ms - ping.held_ms - ping.echo_ms
             back_ms = ping.ms - now_ms
-            self._samples.append(ClockSample(rtt_ms, (there_ms + back_ms) / 2))
+            self._samples.append(ClockSample(max(0.0, rtt_ms), (there_ms + back_ms) / 2))
 
     def ping(self, now_ms: float, *, sent: int, lost: int) -> Ping:
         """Return the ping to send at ``now_ms``, echoing the newest one heard."""
