@@ -197,7 +197,11 @@ class Pipeline:
                     raise UnreachableError(f"the call broke off: {over.result()}")
             elif sending.done():
                 sending.result()
-                self.outcome.reason = f"{self._options.source} ended"
+                # Told to the other side too: no path of this machine.
+                ended = (
+                    "the camera stopped" if self._options.source.isdecimal() else "the clip ended"
+                )
+                self.outcome.reason = ended
             else:
                 self.outcome.reason = f"{self._options.seconds:g} seconds are over"
         finally:
