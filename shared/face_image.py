@@ -5,6 +5,9 @@ coordinates as colours, so that a pixel says which part of a face it shows. In t
 geometric displacement field of "Progressive warping" (section 3.2): where each pixel of the
 driving face lies in the reference picture, less where it is.
 
+MediaPipe's mesh closes mouth and eyes with triangles. They carry displacement but no colour, so
+that the face image shows an open mouth as a hole, as the paper's scanned faces do.
+
 A face mesh ends at the hairline. Rings of vertices around it, the apron, carry the rigid part of
 the displacement on to hair, ears and neck and fade it out towards shoulders and background.
 """
@@ -26,18 +29,30 @@ OVAL = (
     10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
     152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
 )  # fmt: skip
+# The inner edges of the lips and of both eyes: what lies within is no skin.
+LIPS = (
+    78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
+)  # fmt: skip
+EYES = (
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
+    (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398),
+)
+OPENINGS = LIPS + EYES[0] + EYES[1]
+# Vertices: the face, its openings' edges again, its border again, the rings.
+APRON_START = POINT_COUNT + len(OPENINGS)
 # Each ring: its size over the face oval's, and how much of the rigid motion it keeps above and
 # below the chin. Hair moves with the head, shoulders hardly do, the background not at all.
 RINGS = ((1.3, 1.0, 0.75), (1.6, 0.85, 0.4), (2.2, 0.35, 0.1), (3.2, 0.0, 0.0))
+APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 APRON_DEPTH = 50.0  # drawn behind every face, whatever its pose
 
 
 @dataclass(frozen=True, slots=True)
 class FaceShape:
-    """One face, posed, with its apron; what a face image is drawn from.
+    """One face, posed, with openings and apron; what a face image is drawn from.
 
     Attributes:
-        points: shape (468 + 5 * 36, 3), float32, crop sides.
+        points: shape (468 + 52 + 5 * 36, 3), float32, crop sides.
     """
 
     points: Floats
@@ -68,9 +83,10 @@ class FaceRenderer:
         colours = (model.mean - low) / (high - low)
         # Zero means "no face": colours start a little above it.
         self._colours = np.concatenate(
-            [0.05 + 0.95 * colours, np.zeros(((1 + len(RINGS)) * len(OVAL), 3))]
+            [0.05 + 0.95 * colours, np.zeros((APRON_START - POINT_COUNT + APRON_COUNT, 3))]
         ).astype(np.float32)
-        self._triangles = np.concatenate([model.triangles, _apron_triangles()]).astype(np.int32)
+        face = _with_openings(model.triangles)
+        self._triangles = np.concatenate([face, _apron_triangles()]).astype(np.int32)
         self._keep = _kept_motion(model.mean)
 
     def pose(self, identity: Floats, params: Params) -> FaceShape:
@@ -82,8 +98,9 @@ class FaceRenderer:
         """
         shape = self._model.shape(identity, params.expression)
         neutral = self._model.shape(identity, np.zeros_like(params.expression))
-        # The apron's inner edge is the oval itself, once more, without its colours.
-        vertices = np.concatenate([shape, shape[list(OVAL)], _apron(neutral)])
+        # Edges stand twice: once with the colours of the face and once with none.
+        edges = shape[list(OPENINGS + OVAL)]
+        vertices = np.concatenate([shape, edges, _apron(neutral)])
         return FaceShape(self._model.project(vertices, params.camera))
 
     def draw(self, driving: FaceShape, reference: FaceShape) -> FaceImage:
@@ -95,10 +112,21 @@ class FaceRenderer:
         """
         displacement = (reference.points - driving.points)[:, :2] * self._keep
         points = driving.points.copy()
-        points[len(self._model.mean) :, 2] += APRON_DEPTH
+        points[APRON_START:, 2] += APRON_DEPTH
         attributes = np.concatenate([self._colours, displacement], axis=1)
         image, _ = rasterise(points, self._triangles, attributes, self._size)
         return FaceImage(image[..., :3], image[..., 3:])
+
+
+def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the face's triangles, those within mouth and eyes on the edges without colour."""
+    start, changed = POINT_COUNT, triangles.copy()
+    for ring in (LIPS, *EYES):
+        inside = np.isin(triangles, ring).all(axis=1)
+        order = {vertex: start + place for place, vertex in enumerate(ring)}
+        changed[inside] = np.vectorize(order.__getitem__)(triangles[inside])
+        start += len(ring)
+    return changed
 
 
 def _apron(neutral: Floats) -> Floats:
@@ -110,7 +138,7 @@ def _apron(neutral: Floats) -> Floats:
 
 def _apron_triangles() -> npt.NDArray[np.int32]:
     count = len(OVAL)
-    loops = [POINT_COUNT + count * ring + np.arange(count) for ring in range(1 + len(RINGS))]
+    loops = [APRON_START + count * ring + np.arange(count) for ring in range(1 + len(RINGS))]
     triangles = []
     for inner, outer in pairwise(loops):
         inner_next, outer_next = np.roll(inner, -1), np.roll(outer, -1)
@@ -124,4 +152,4 @@ def _kept_motion(mean: Floats) -> Floats:
     oval = mean[list(OVAL)]
     below = np.clip((oval[:, 1] / eye_distance(mean) - 0.3) / 0.8, 0, 1)  # 0 at the eyes, 1 at chin
     rings = [above + (under - above) * below for _, above, under in RINGS]
-    return np.concatenate([np.ones(len(mean) + len(OVAL)), *rings]).astype(np.float32)[:, None]
+    return np.concatenate([np.ones(APRON_START + len(OVAL)), *rings]).astype(np.float32)[:, None]
