@@ -45,7 +45,8 @@ class TrackedClips:
             BadInputError: there is no such file or it is not one of ours.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # Opened here: numpy would leave a damaged file open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 lengths = data["lengths"]
                 return cls(
                     names=[str(name) for name in data["names"]],

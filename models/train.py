@@ -145,7 +145,7 @@ def main(
         log = csv.writer(file)
         task = progress.add_task("training", total=steps, completed=trainer.step)
         sums: dict[str, float] = {}
-        start = time.monotonic()
+        start, logged = time.monotonic(), trainer.step
         for number, pair_batch in enumerate(loader, start=1):
             for name, value in trainer.train_step(pair_batch).items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -155,13 +155,15 @@ def main(
             trainer.save()
             score, examples = evaluate(trainer.ema, validation)
             write_sheet(out / f"sheet-{trainer.step:06d}.png", examples)
-            means = [f"{name}={total / every:.4f}" for name, total in sums.items()]
+            taken = trainer.step - logged
+            means = [f"{name}={total / taken:.4f}" for name, total in sums.items()]
             pace = (time.monotonic() - start) / number
             log.writerow([trainer.step, f"{pace:.3f}", f"psnr={score.psnr:.2f}",
                           f"warped={score.warped:.2f}", f"mesh={score.mesh:.2f}",
                           f"copy={score.copy:.2f}", *means])  # fmt: skip
             file.flush()
             sums.clear()
+            logged = trainer.step
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from shared.face_image import OVAL, FaceRenderer, FaceShape
+from shared.face_image import EYES, LIPS, OVAL, FaceRenderer, FaceShape
 from shared.params import Camera, Params
 from shared.rasteriser import rasterise
 from tests.faces import NOSE, dot, drawn, face_model, neutral, person, posed
@@ -36,7 +36,7 @@ def face_mask(shape: FaceShape) -> np.ndarray:
 def test_shapes_and_types(renderer: FaceRenderer) -> None:
     shape = renderer.pose(NOBODY, neutral())
     image = renderer.draw(shape, shape)
-    assert shape.points.shape == (468 + 5 * 36, 3)
+    assert shape.points.shape == (468 + 20 + 2 * 16 + 5 * 36, 3)
     assert image.nmfc.shape == (SIZE, SIZE, 3)
     assert image.displacement.shape == (SIZE, SIZE, 2)
     assert image.nmfc.dtype == image.displacement.dtype == np.float32
@@ -51,7 +51,9 @@ def test_colours_lie_in_range_on_the_face_and_are_zero_beside_it(
     nmfc = renderer.draw(shape, shape).nmfc
     mask = face_mask(shape)
     assert 0.05 < mask.mean() < 0.6
-    assert nmfc[mask].min() >= 0.05 - 1e-5
+    skin = nmfc.any(axis=2)
+    assert nmfc[skin].min() >= 0.05 - 1e-5
+    assert skin.sum() > 0.9 * mask.sum()
     assert nmfc.max() <= 1 + 1e-5
     assert not nmfc[~mask].any()
 
@@ -82,6 +84,33 @@ def test_a_still_face_is_not_displaced(renderer: FaceRenderer) -> None:
     random = np.random.default_rng(5)
     shape = renderer.pose(person(random), posed(random))
     assert not renderer.draw(shape, shape).displacement.any()
+
+
+def gape(amount: float) -> Params:
+    """Return a face whose mouth is opened by this share of its eye distance."""
+    gap = (face_model().expression[:, 14] - face_model().expression[:, 13])[:, 1]
+    expression = (gap * amount / (gap @ gap)).astype(np.float32)
+    return Params(expression, neutral().camera)
+
+
+def test_mouth_and_eyes_are_holes_that_move_with_the_head(renderer: FaceRenderer) -> None:
+    shut, wide = (renderer.pose(NOBODY, gape(amount)) for amount in (0, 0.4))
+    holes = []
+    for shape in (shut, wide):
+        skin = renderer.draw(shape, shape).nmfc.any(axis=2)
+        holes.append(face_mask(shape) & ~skin)
+    assert holes[1].sum() > holes[0].sum() + 50
+    for opening in (LIPS, *EYES):
+        outline = np.rint(wide.points[list(opening), :2] * SIZE - 0.5).astype(np.int32)
+        inside = cv2.fillPoly(np.zeros((SIZE, SIZE), np.uint8), [outline], 1).astype(bool)
+        assert (holes[1] & inside).any()
+        holes[1] &= ~cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    assert not holes[1].any()  # nowhere else
+    away = renderer.pose(NOBODY, moved(gape(0.4), shift=(0.06, 0)))
+    column, row = (away.points[[13, 14], :2].mean(axis=0) * SIZE).astype(int)
+    image = renderer.draw(away, wide)
+    assert not image.nmfc[row, column].any()
+    np.testing.assert_allclose(image.displacement[row, column], [-0.06, 0], atol=1e-5)
 
 
 def test_displacement_points_from_driving_to_reference(renderer: FaceRenderer) -> None:

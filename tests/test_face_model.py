@@ -274,7 +274,8 @@ def test_half_precision_weights_of_another_program_are_refused(tmp_path: Path) -
     header = b'{"w":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
     path = tmp_path / "bf16.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(2))
-    with pytest.raises(FaceModelError, match="cannot be read as a face model"):
+    # numpy knows the type only where a package has taught it.
+    with pytest.raises(FaceModelError, match=r"cannot be read as|is not a face model"):
         FaceModel.load(path)
 
 

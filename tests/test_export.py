@@ -1,0 +1,123 @@
+"""Exporting: what ONNX Runtime computes is what PyTorch computes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+from torch.optim import Adam
+
+from models import export as module
+from models.checkpoint import save_checkpoint
+from models.engine import DISPLACEMENT, FACES, PICTURE, Engine
+from models.export import OPSET, PARITY, cached, difference, export, main, sample_inputs
+from models.headgan import HeadGan
+from models.presets import preset
+from shared.errors import BadInputError
+
+# Torch's own exporter warns about its own insides.
+exporting = pytest.mark.filterwarnings(
+    r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning"
+)
+SMALL = {"lite": preset("lite"), "full": replace(
+    preset("full"), widths=(4, 16, 64), flow_hidden=8, render_hidden=(8, 8, 8)
+)}  # fmt: skip
+
+
+def random_network(name: str, seed: int = 0) -> HeadGan:
+    """Return a network that does what a trained one does: it has a flow and paints."""
+    torch.manual_seed(seed)
+    network = HeadGan(SMALL[name]).eval()
+    last = [m for m in network.flow.head.modules() if isinstance(m, nn.Conv2d)][-1]
+    nn.init.normal_(last.weight, std=0.02)
+    return network
+
+
+def check(network: HeadGan, other: HeadGan, folder: Path) -> None:
+    """Check that a folder's files are this network and not the other, and whole."""
+    name = network.preset.name
+    assert difference(network, folder) < PARITY
+    assert difference(other, folder) > 10 * PARITY
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == [f"{name}-encoder.onnx", f"{name}-generator.onnx"]
+    generator = onnx.load(folder / files[1])
+    onnx.checker.check_model(generator)
+    assert [entry.version for entry in generator.opset_import if not entry.domain] == [OPSET]
+    taken = [entry.name for entry in generator.graph.input]
+    assert taken == ["faces", "displacement", "reference", *cached(network)]
+
+
+@exporting
+def test_a_network_of_the_papers_shape_is_exported(tmp_path: Path) -> None:
+    network = random_network("full")
+    export(network, tmp_path)
+    check(network, random_network("full", seed=1), tmp_path)
+
+
+@exporting
+def test_the_command_exports_the_averaged_lite(tmp_path: Path) -> None:
+    network, average = random_network("lite", 1), random_network("lite", 2)
+    networks = {"network": network, "ema": average}
+    path, out = tmp_path / "checkpoint.safetensors", tmp_path / "out"
+    out.mkdir()
+    save_checkpoint(path, "lite", 7, networks, Adam(network.parameters()))
+    main(path, "lite", out)
+    check(average, network, out)
+
+
+def test_a_network_that_differs_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = random_network("lite")
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, "lite", 7, {"ema": network}, Adam(network.parameters()))
+    monkeypatch.setattr(module, "export", lambda *_: None)
+    monkeypatch.setattr(module, "difference", lambda *_: 0.5)
+    with pytest.raises(RuntimeError, match=r"differs from PyTorch by 0\.5"):
+        main(path, "lite", tmp_path)
+
+
+def test_a_checkpoint_of_another_preset_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, "full", 7, {}, Adam([torch.zeros(1)]))
+    with pytest.raises(BadInputError, match="is of preset full, not lite"):
+        main(path, "lite", tmp_path)
+
+
+def test_only_features_that_are_used_are_cached() -> None:
+    assert cached(random_network("lite")) == ("middle", "coarse")
+    assert cached(random_network("full")) == ("fine", "middle", "coarse")
+
+
+def test_sample_inputs_are_seeded_and_in_range() -> None:
+    encoder, generator = sample_inputs(3)
+    assert [tuple(v.shape) for v in encoder.values()] == [PICTURE, PICTURE]
+    assert [tuple(v.shape) for v in generator.values()] == [FACES, DISPLACEMENT, PICTURE]
+    assert torch.equal(encoder["reference"], generator["reference"])
+    assert encoder["reference"].abs().max() <= 1
+    assert 0 <= generator["faces"].min() <= generator["faces"].max() <= 1
+    again, _ = sample_inputs(3)
+    assert torch.equal(again["face"], encoder["face"])
+    assert not torch.equal(sample_inputs(4)[0]["face"], encoder["face"])
+
+
+def test_shipped_files_are_of_this_opset_and_fixed_size() -> None:
+    folder = Path(module.__file__).parent / "weights"
+    generator = onnx.load(folder / "lite-generator.onnx")
+    assert [entry.version for entry in generator.opset_import if not entry.domain] == [OPSET]
+    sizes = {
+        entry.name: tuple(d.dim_value for d in entry.type.tensor_type.shape.dim)
+        for entry in (*generator.graph.input, *generator.graph.output)
+    }
+    assert sizes["faces"] == FACES
+    assert sizes["displacement"] == DISPLACEMENT
+    assert sizes["reference"] == sizes["image"] == PICTURE
+    features = Engine.load().encode(*(np.zeros(PICTURE, np.float32) for _ in range(2))).features
+    assert {name: value.shape for name, value in features.items()} == {
+        name: sizes[name] for name in features
+    }

@@ -1,0 +1,141 @@
+"""Tracking clips and photographs into one file, on a few frames of a real clip."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from models import prepare
+from models.prepare import POINT_SCALE, Tracked, clip_frames, encode, frame_count
+from models.tracked import TrackedClips
+from shared.crop import Crop
+from shared.errors import BadInputError
+from shared.tracker import Image, Tracker
+
+FRAMES = 9
+IMAGES = 3
+
+
+@pytest.fixture(scope="module")
+def clip(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips") / "face.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for image in islice(clip_frames(demo_clip), FRAMES):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture(scope="module")
+def tracked(clip: Path) -> Tracked:
+    return prepare.track_clip(clip, IMAGES)
+
+
+def test_frames_are_rgb_and_counted(clip: Path, demo_clip: Path) -> None:
+    frames = list(clip_frames(clip))
+    assert len(frames) == frame_count(clip) == FRAMES
+    assert all(frame.shape == (360, 640, 3) and frame.dtype == np.uint8 for frame in frames)
+    original = next(clip_frames(demo_clip))
+    assert np.abs(frames[0].astype(int) - original).mean() < 4
+
+
+def test_every_frame_has_points_and_some_have_pictures(tracked: Tracked) -> None:
+    assert tracked.name == "face"
+    assert len(tracked.points) == FRAMES
+    assert tracked.times == [*range(FRAMES)]
+    assert list(tracked.images) == [0, 3, 6]
+
+
+def test_points_lie_in_their_picture(tracked: Tracked, clip: Path) -> None:
+    frame = next(clip_frames(clip))
+    with Tracker() as tracker:
+        points = tracker.track(frame)
+    assert points is not None
+    crop = Crop.around(points, frame.shape[1], frame.shape[0])
+    np.testing.assert_allclose(tracked.points[0], crop.to_units(points), atol=2e-3)
+    kept = cv2.imdecode(np.frombuffer(tracked.images[0], np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.abs(np.asarray(kept, int) - crop.cut(frame)).mean() < 3
+
+
+def test_a_frame_without_a_face_is_left_out(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = list(clip_frames(clip))
+    frames[0] = frames[4] = np.full_like(frames[0], 100)
+    monkeypatch.setattr(prepare, "clip_frames", lambda _: iter(frames))
+    tracked = prepare.track_clip(clip, FRAMES)
+    assert tracked.times == [1, 2, 3, 5, 6, 7, 8]
+    assert len(tracked.points) == len(tracked.images) == 7
+
+
+def photograph(path: Path, image: Image) -> Path:
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    return path
+
+
+def test_photographs_are_tracked_or_left_empty(clip: Path, tmp_path: Path) -> None:
+    frame = next(clip_frames(clip))
+    note = tmp_path / "note.jpg"
+    note.write_text("no picture")
+    with Tracker() as tracker:
+        found = prepare.track_photo(photograph(tmp_path / "face.jpg", frame), tracker)
+        wall = photograph(tmp_path / "wall.jpg", np.full_like(frame, 90))
+        assert (found.name, found.times, list(found.images)) == ("face", [0], [0])
+        assert prepare.track_photo(wall, tracker).points == []
+        assert prepare.track_photo(note, tracker).points == []
+
+
+def test_pictures_are_jpegs_in_rgb() -> None:
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    data = encode(red)
+    assert data.startswith(b"\xff\xd8")
+    back = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.abs(np.asarray(back, int) - red).max() < 4
+
+
+def test_what_is_saved_is_read_back(tracked: Tracked, tmp_path: Path) -> None:
+    still = Tracked("still", tracked.points[4:5], [0], {0: tracked.images[3]})
+    prepare.save(tmp_path / "saved.npz", [tracked, still])
+    clips = TrackedClips.load(tmp_path / "saved.npz")
+    assert clips.names == ["face", "still"]
+    assert clips.image_rows.tolist() == [0, 3, 6, FRAMES]
+    points = np.stack([*tracked.points, *still.points])
+    np.testing.assert_allclose(clips.points, points, atol=0.51 / POINT_SCALE)
+    for index, blob in enumerate([*tracked.images.values(), *still.images.values()]):
+        kept = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR_RGB)
+        np.testing.assert_array_equal(clips.image(index), kept)
+
+
+def test_points_beyond_16_bits_are_bounded(tmp_path: Path) -> None:
+    far = np.full((468, 3), 5, np.float32)
+    prepare.save(tmp_path / "far.npz", [Tracked("far", [far, -far], [0, 1], {0: b"-"})])
+    points = TrackedClips.load(tmp_path / "far.npz").points
+    assert points[0].max() == pytest.approx(2, abs=1e-3)
+    assert points[1].min() == pytest.approx(-2, abs=1e-3)
+
+
+def test_the_command_writes_both_files(clip: Path, tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.mp4").write_bytes(clip.read_bytes())
+    (tmp_path / "photos").mkdir()
+    photograph(tmp_path / "photos" / "face.jpg", next(islice(clip_frames(clip), 5, None)))
+    photograph(tmp_path / "photos" / "wall.jpg", np.full((64, 64, 3), 90, np.uint8))
+    prepare.main(tmp_path, tmp_path / "out", images=4)
+    train = TrackedClips.load(tmp_path / "out" / "tracked-train.npz")
+    val = TrackedClips.load(tmp_path / "out" / "tracked-val.npz")
+    assert train.names == ["one", "face"]
+    assert val.names == ["one"]
+    assert len(train.points) == FRAMES + 1
+    assert len(val.image_rows) == 4
+
+
+def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="name the data folder"):
+        prepare.main(tmp_path, tmp_path / "out")

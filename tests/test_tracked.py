@@ -1,0 +1,77 @@
+"""Reading files of tracked clips."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.tracked import TrackedClips
+from shared.errors import BadInputError
+from tests.faces import PICTURES_A_CLIP, tracked_file
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tracked_file(tmp_path_factory.mktemp("tracked") / "tracked.npz", clips=2)
+
+
+def test_rows_are_clip_after_clip(path: Path) -> None:
+    clips = TrackedClips.load(path)
+    assert clips.names == ["clip-0", "clip-1", "photo-2"]
+    rows = 2 * PICTURES_A_CLIP + 1
+    assert clips.points.shape == (rows, 468, 3)
+    assert clips.points.dtype == np.float32
+    assert clips.clip.tolist() == [0] * PICTURES_A_CLIP + [1] * PICTURES_A_CLIP + [2]
+    assert clips.times.tolist() == [*range(PICTURES_A_CLIP)] * 2 + [0]
+    assert clips.image_rows.tolist() == [*range(rows)]
+
+
+def test_every_picture_can_be_had(path: Path) -> None:
+    clips = TrackedClips.load(path)
+    pictures = [clips.image(index) for index in range(len(clips.image_rows))]
+    assert all(picture.shape == (256, 256, 3) for picture in pictures)
+    assert all(picture.dtype == np.uint8 for picture in pictures)
+    assert all((one != other).any() for one, other in pairwise(pictures))
+
+
+def refused(path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"not a file of tracked clips .*models\.prepare"):
+        TrackedClips.load(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    refused(tmp_path / "none.npz")
+
+
+def npy() -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(3))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("data", [b"", b"text", npy()], ids=["empty", "text", "one array"])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "foreign.npz"
+    path.write_bytes(data)
+    refused(path)
+
+
+def test_other_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", params=np.zeros(35))
+    refused(tmp_path / "other.npz")
+
+
+def test_a_truncated_file_is_refused(path: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.npz"
+    cut.write_bytes(path.read_bytes()[:5000])
+    refused(cut)
+
+
+def test_pickles_are_not_read(tmp_path: Path) -> None:
+    names = np.array([{"a": 1}], object)
+    np.savez(tmp_path / "pickled.npz", names=names, lengths=np.zeros(1, np.int32))
+    refused(tmp_path / "pickled.npz")

