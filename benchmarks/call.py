@@ -66,6 +66,7 @@ class SenderReport(BaseModel):
     payload_kbps: float
     wire_kbps: float
     crop: CropReport
+    calibrated_on: int
 
 
 @dataclass(frozen=True, slots=True)

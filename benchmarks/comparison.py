@@ -90,8 +90,8 @@ def compare(clip: Path, call: Call, tick: Callable[[], None] = lambda: None) -> 
     shown = {row.sequence: image for row, image in zip(rows, pictures, strict=True)}
     if len(shown) < 2:
         raise BadInputError("the call showed too little to measure; is there a face in the clip?")
-    originals, rate = _originals(clip, call.crop, max(shown) + 1)
-    reference = min(shown)
+    reference = call.sender.calibrated_on  # a file's frame of calibration is its photograph
+    originals, rate = _originals(clip, call.crop, max(*shown, reference) + 1)
     scores = []
     for sequence in sorted(shown):
         tick()

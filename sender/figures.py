@@ -26,6 +26,7 @@ class Figures:
     frames_dropped: int = 0
     reference_bytes: int = 0
     crop: Crop | None = None
+    calibrated_on: int | None = None
     first_sent_ms: float | None = None
     last_sent_ms: float = 0.0
     track_ms: list[float] = field(default_factory=list)
@@ -67,6 +68,7 @@ class Figures:
             "lost": stats.lost if stats else 0,
             "rtt_ms": round(stats.rtt_ms, 2) if stats and stats.rtt_ms is not None else None,
             "crop": {"left": crop.left, "top": crop.top, "side": crop.side} if crop else None,
+            "calibrated_on": self.calibrated_on,
             "track_ms": round(statistics.median(self.track_ms), 2) if self.track_ms else None,
             "fit_ms": round(statistics.median(self.fit_ms), 2) if self.fit_ms else None,
         }

@@ -153,6 +153,7 @@ class Pipeline:
         photograph: bytes | None,
     ) -> None:
         self.outcome.figures.crop = found.crop
+        self.outcome.figures.calibrated_on = found.sequence
         first = [] if source.is_live else [found.picture]
         capture = Capture(source, self._clock.now_ms, first, found.sequence)
         try:

@@ -79,6 +79,7 @@ def sender_report() -> SenderReport:
             "payload_kbps": 2.5,
             "wire_kbps": 9.0,
             "crop": {"left": 0.0, "top": 0.0, "side": 128.0},
+            "calibrated_on": 0,
         }
     )
 
