@@ -1,4 +1,4 @@
-"""The two ends of a call over WebRTC data channels; docs/interfaces.md states the protocol."""
+"""The two ends of a call over WebRTC data channels; docs/architecture.md states the protocol."""
 
 from shared.call_receiver import CallHandler, CallReceiver
 from shared.call_sender import CallSender

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -163,6 +164,14 @@ def test_picture_and_mesh_are_changed_alike(
     augmentation: Augmentation, face: tuple[Image, FaceShape]
 ) -> None:
     assert nose_is_on_the_dot(augmentation, face) < 0.6
+
+
+def test_a_zoom_keeps_to_pixel_centres() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+    zoomed = change([[2, 0, -0.5], [0, 2, -0.5]]).image(picture)
+    expected = cv2.resize(picture[64:192, 64:192], (256, 256), interpolation=cv2.INTER_LINEAR)
+    inside = slice(4, -4)  # beyond them the two repeat different borders
+    assert np.abs(zoomed.astype(int) - expected)[inside, inside].max() <= 3
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -136,6 +136,19 @@ def test_the_apron_carries_motion_past_the_face_and_fades(renderer: FaceRenderer
     assert size[-1, column] < size[chin, column]  # shoulders move less than the chin
 
 
+@pytest.mark.parametrize("yaw", [-1.1, -0.7, 0.7, 1.1])
+def test_the_apron_never_hides_the_face(renderer: FaceRenderer, yaw: float) -> None:
+    still = neutral()
+    rotation = np.array([0, yaw, 0], np.float32)
+    camera = Camera(still.camera.log_scale, rotation, still.camera.translation)
+    shape = renderer.pose(NOBODY, Params(still.expression, camera))
+    points = np.ascontiguousarray(shape.points[:468])
+    alone, mask = rasterise(points, face_model().triangles, points[:, :2].copy(), SIZE)
+    home = FaceShape(2 * shape.points)  # the displacement is then the position itself
+    image = renderer.draw(shape, home)
+    np.testing.assert_allclose(image.displacement[mask], alone[mask], atol=1e-5)
+
+
 def test_far_from_a_small_head_nothing_moves(renderer: FaceRenderer) -> None:
     small = neutral(log_scale=-2.6)
     home = renderer.pose(NOBODY, small)
