@@ -6,6 +6,8 @@ tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
 * its scales lie at 128, 64 and 32 instead of 256, 128 and 64 pixels;
 * the flow is ``gate * displacement + residual``: the mesh displacement ("Progressive warping",
   section 3.2) is a first flow, and the flow network works on features already warped by it;
+* the rendering network sees the driving face image at its finer scales too, since a mouth is less
+  than a pixel high at the coarsest, and paints the open mouth whatever was warped there;
 * the reference is warped at full resolution and mixed with the painted picture by a mask, so
   what was seen stays sharp and only what was not is painted. At the finest scale the warped
   reference itself, its 2x2 pixels as channels, stands in for warped features.
@@ -25,6 +27,8 @@ from models.spade import SLOPE, AdaInBlock, SpadeBlock, instance_norm, resize, w
 PAST = 3  # frames of the driving face image: the current one and two past (section 3.3)
 FACE_CHANNELS = 3
 FLOW_CHANNELS = 2
+MOUTH_Z = 0.5
+NO_FACE = 0.02
 
 
 class ReferenceFeatures(NamedTuple):
@@ -154,11 +158,14 @@ class RenderingNetwork(nn.Module):
         channels = FACE_CHANNELS * PAST + FLOW_CHANNELS * preset.displacement
         widths = preset.widths
         self.encoder = Encoder(channels, widths, preset.stride)
-        finest = 3 * preset.stride**2 if preset.compose else widths[0]
+        middle, finest = widths[1], widths[0]
+        if preset.compose:
+            middle += FACE_CHANNELS
+            finest = (3 + FACE_CHANNELS) * preset.stride**2
         self.blocks = nn.ModuleList(
             SpadeBlock(width, modulation, hidden, preset.residual)
             for width, modulation, hidden in zip(
-                reversed(widths), (widths[2], widths[1], finest), preset.render_hidden, strict=True
+                reversed(widths), (widths[2], middle, finest), preset.render_hidden, strict=True
             )
         )
         self.audio = nn.ModuleList(
@@ -186,10 +193,11 @@ class RenderingNetwork(nn.Module):
         Args:
             faces: driving face images, (N, 9, 256, 256).
             displacement: mesh displacement, (N, 2, 256, 256).
-            features: the reference's, warped by the flow.
+            features: the modulation maps: the reference's features, warped by the flow.
             warped: the reference picture, warped by the flow, (N, 3, 256, 256).
             audio: audio features, (N, audio), for a preset that has them.
         """
+        face = faces[:, :FACE_CHANNELS]
         if self.preset.displacement:
             faces = torch.cat([faces, displacement * 8], dim=1)
         state = self.encoder(faces).coarse
@@ -206,7 +214,8 @@ class RenderingNetwork(nn.Module):
             image = torch.tanh(self.head(state))
             return image, image
         head = F.pixel_shuffle(self.head(F.leaky_relu(state, SLOPE)), self.preset.stride).float()
-        mask = torch.sigmoid(head[:, 3:] + 1.0)  # what was seen is trusted from the start
+        # What was seen is trusted from the start; an open mouth is not, it was seen closed.
+        mask = torch.sigmoid(head[:, 3:] + 1.0 - 4.0 * mouth_of(face).float())
         painted = torch.tanh(head[:, :3])
         return mask * warped + (1 - mask) * painted, painted
 
@@ -249,14 +258,25 @@ class HeadGan(nn.Module):
         """
         flow = self.flow(features, faces, displacement)
         warped = warp(reference, flow).float()
-        fine = (
-            F.pixel_unshuffle(warped, self.preset.stride)
-            if self.preset.compose
-            else warp(features.fine, flow)
-        )
-        aligned = ReferenceFeatures(fine, warp(features.middle, flow), warp(features.coarse, flow))
+        coarse, middle = warp(features.coarse, flow), warp(features.middle, flow)
+        if self.preset.compose:
+            face = faces[:, :FACE_CHANNELS]
+            middle = torch.cat([middle, resize(face, middle.shape[-1])], dim=1)
+            fine = F.pixel_unshuffle(torch.cat([warped, face], dim=1), self.preset.stride)
+        else:
+            fine = warp(features.fine, flow)
+        aligned = ReferenceFeatures(fine, middle, coarse)
         image, painted = self.render(faces, displacement, aligned, warped, audio)
         return Rebuilt(image, painted, warped, flow)
+
+
+def mouth_of(face: Tensor) -> Tensor:
+    """Return where a face image (N, 3, H, W) shows the inside of the mouth, (N, 1, H, W), 0 or 1.
+
+    Its colour has z without x or y (`shared.face_image.MOUTH_COLOUR`).
+    """
+    inside = (face[:, 2:3] > MOUTH_Z) & (face[:, 0:1] < NO_FACE) & (face[:, 1:2] < NO_FACE)
+    return inside.to(face.dtype)
 
 
 def _start_without_flow(head: nn.Module) -> None:

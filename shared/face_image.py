@@ -5,8 +5,9 @@ coordinates as colours, so that a pixel says which part of a face it shows. In t
 geometric displacement field of "Progressive warping" (section 3.2): where each pixel of the
 driving face lies in the reference picture, less where it is.
 
-MediaPipe's mesh closes mouth and eyes with triangles. They carry displacement but no colour, so
-that the face image shows an open mouth as a hole, as the paper's scanned faces do.
+MediaPipe's mesh closes mouth and eyes with triangles. They carry displacement but none of the
+face's colours, so that the face image shows an open mouth as a hole, as the paper's scanned faces
+do; the inside of the mouth has a colour of its own, which tells it from what is no head.
 
 A face mesh ends at the hairline. Rings of vertices around it, the apron, carry the rigid part of
 the displacement on to hair, ears and neck and fade it out towards shoulders and background.
@@ -38,6 +39,7 @@ EYES = (
     (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398),
 )
 OPENINGS = LIPS + EYES[0] + EYES[1]
+MOUTH_COLOUR = (0.0, 0.0, 1.0)  # no point of a face has x or y at 0
 # Vertices: the face, its openings' edges again, its border again, the rings.
 APRON_START = POINT_COUNT + len(OPENINGS)
 # Each ring: its size over the face oval's, and how much of the rigid motion it keeps above and
@@ -63,8 +65,8 @@ class FaceImage:
     """What the generator sees of one frame's geometry.
 
     Attributes:
-        nmfc: shape (S, S, 3), float32: the mean face's coordinates, in [0, 1] on the face and 0
-            beside it.
+        nmfc: shape (S, S, 3), float32: the mean face's coordinates, in [0.05, 1] on the face;
+            0 beside it and in the eyes; `MOUTH_COLOUR` in the mouth.
         displacement: shape (S, S, 2), float32: reference position minus driving position of
             what the pixel shows, in crop sides, x then y; fades to 0 away from the head.
     """
@@ -82,9 +84,9 @@ class FaceRenderer:
         low, high = model.mean.min(axis=0), model.mean.max(axis=0)
         colours = (model.mean - low) / (high - low)
         # Zero means "no face": colours start a little above it.
-        self._colours = np.concatenate(
-            [0.05 + 0.95 * colours, np.zeros((APRON_START - POINT_COUNT + APRON_COUNT, 3))]
-        ).astype(np.float32)
+        uncoloured = np.zeros((APRON_START - POINT_COUNT + APRON_COUNT, 3))
+        uncoloured[: len(LIPS)] = MOUTH_COLOUR
+        self._colours = np.concatenate([0.05 + 0.95 * colours, uncoloured]).astype(np.float32)
         face = _with_openings(model.triangles)
         self._triangles = np.concatenate([face, _apron_triangles()]).astype(np.int32)
         self._keep = _kept_motion(model.mean)
