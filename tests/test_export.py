@@ -20,6 +20,9 @@ from models.headgan import HeadGan
 from models.presets import preset
 from shared.errors import BadInputError
 
+# On shared cores two threads that spin for each other are slower by far than one.
+torch.set_num_threads(1)
+
 # Torch's own exporter warns about its own insides.
 exporting = pytest.mark.filterwarnings(
     r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning"

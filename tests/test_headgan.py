@@ -13,6 +13,9 @@ from models.headgan import Encoder, HeadGan, Rebuilt, Up
 from models.presets import preset
 from models.spade import AdaInBlock, SpadeBlock, resize, warp
 
+# On shared cores two threads that spin for each other are slower by far than one.
+torch.set_num_threads(1)
+
 FULL, LITE = preset("full"), preset("lite")
 AUDIO = 300  # deep-speech features of a frame: the paper's optional input
 

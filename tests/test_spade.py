@@ -20,6 +20,9 @@ from models.spade import (
     warp,
 )
 
+# On shared cores two threads that spin for each other are slower by far than one.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:

@@ -22,6 +22,9 @@ from models.train import DECAY_SHARE, WARMUP_STEPS, Trainer, learning_rate, rebu
 from shared.errors import BadInputError
 from tests.faces import tracked_file
 
+# On shared cores two threads that spin for each other are slower by far than one.
+torch.set_num_threads(1)
+
 STEPS, BATCH = 4, 2
 
 
