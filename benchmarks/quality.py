@@ -28,27 +28,11 @@ from shared.command import run_command
 from shared.crop import PICTURE_SIZE
 from shared.face_image import FaceRenderer
 from shared.face_model import FaceModel, adapt
+from shared.mesh_warp import mesh_warp
 from shared.metrics import psnr, ssim
-from shared.params import Floats
 from shared.pictures import Image
 
 COLUMNS = ("frames", "psnr", "ssim", "copy_psnr", "mesh_warp_psnr")
-
-
-def mesh_warp(reference: Image, displacement: Floats) -> Image:
-    """Return the reference moved by the mesh displacement alone, without any network."""
-    ys, xs = np.mgrid[0:PICTURE_SIZE, 0:PICTURE_SIZE].astype(np.float32)
-    moved = displacement * PICTURE_SIZE
-    return np.asarray(
-        cv2.remap(
-            reference,
-            xs + moved[..., 0],
-            ys + moved[..., 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
-    )
 
 
 def measure(

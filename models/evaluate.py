@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.dataset import Augmentation, Pairs
+from models.augmentation import Augmentation
+from models.dataset import Pairs
 from models.headgan import HeadGan
 from models.spade import warp
 

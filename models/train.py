@@ -85,7 +85,7 @@ class Trainer:
         batch = {name: value.to(self.device) for name, value in batch.items()}
         target = to_signed(batch["target"])
         with torch.autocast(self.device.type, torch.bfloat16):
-            rebuilt = rebuild(self.network, batch)
+            rebuilt = only_judged(rebuild(self.network, batch), target, batch["judged"])
             loss, terms = reconstruction_loss(
                 rebuilt, target, batch["faces"], self.perceptual, self.weights
             )
@@ -112,6 +112,15 @@ def rebuild(network: HeadGan, batch: dict[str, Tensor]) -> Rebuilt:
     features = network.encode(reference, batch["face"])
     rebuilt: Rebuilt = network(batch["faces"], batch["displacement"], reference, features)
     return rebuilt
+
+
+def only_judged(rebuilt: Rebuilt, target: Tensor, judged: Tensor) -> Rebuilt:
+    """Return what was rebuilt with the target itself where it is not judged (no gradient there)."""
+    image, painted, warped = (
+        torch.where(judged, picture.float(), target)
+        for picture in (rebuilt.image, rebuilt.painted, rebuilt.warped)
+    )
+    return Rebuilt(image, painted, warped, rebuilt.flow)
 
 
 def main(

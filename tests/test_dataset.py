@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
-from models.dataset import Augmentation, Pairs
-from shared.face_image import FaceRenderer, FaceShape
-from shared.params import Floats
-from shared.tracker import Image
-from tests.faces import NOSE, PICTURES_A_CLIP, dot, drawn, face_model, person, posed, tracked_file
+from models.augmentation import Augmentation
+from models.dataset import PHOTO_SHARE, Pairs
+from shared.errors import BadInputError
+from tests.faces import PICTURES_A_CLIP, dot, tracked_file
 
 IDENTITY = np.eye(2, 3)
 SHAPES = {
@@ -22,6 +20,7 @@ SHAPES = {
     "face": (3, 256, 256),
     "faces": (9, 256, 256),
     "displacement": (2, 256, 256),
+    "judged": (1, 256, 256),
 }
 
 
@@ -35,21 +34,6 @@ def pairs(path: Path) -> Pairs:
     return Pairs(path, seed=5, count=40)
 
 
-@pytest.fixture(scope="module")
-def face() -> tuple[Image, FaceShape]:
-    random = np.random.default_rng(2)
-    identity, params = person(random), posed(random)
-    return drawn(identity, params), FaceRenderer(face_model()).pose(identity, params)
-
-
-def change(
-    matrix: Floats | None = None, flip: bool = False, gain: float = 1, gamma: float = 1
-) -> Augmentation:
-    return Augmentation(
-        IDENTITY if matrix is None else np.array(matrix, float), flip, np.full(3, gain), gamma
-    )
-
-
 def test_pairs_have_their_shapes_types_and_ranges(pairs: Pairs) -> None:
     assert len(pairs) == 40
     pair = pairs[0]
@@ -61,6 +45,7 @@ def test_pairs_have_their_shapes_types_and_ranges(pairs: Pairs) -> None:
         assert pair[name].min() >= 0
         assert 0.5 < pair[name].max() <= 1 + 1e-5
     assert 0 < pair["displacement"].abs().max() < 1
+    assert pair["judged"].dtype == torch.bool
 
 
 def test_a_pair_depends_on_seed_and_number_alone(path: Path, pairs: Pairs) -> None:
@@ -79,8 +64,9 @@ def test_another_seed_or_number_is_another_pair(path: Path, pairs: Pairs) -> Non
 def test_pictures_of_a_pair_are_two_of_the_same_clip(
     pairs: Pairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = []
+    taken: list[tuple[int, int]] = []
     monkeypatch.setattr(pairs, "pair", lambda *pair: taken.append(pair[:2]))
+    monkeypatch.setattr(pairs, "photo_pair", lambda photo, motion, change: taken.append(motion))
     for index in range(40):
         pairs[index]
     clip = pairs.clips.clip[pairs.clips.image_rows]
@@ -91,6 +77,7 @@ def test_pictures_of_a_pair_are_two_of_the_same_clip(
 
 def test_a_pair_without_change_is_the_clips_own(pairs: Pairs) -> None:
     pair = pairs.pair(0, 3, Augmentation.none())
+    assert pair["judged"].all()
     for name, index in (("reference", 0), ("target", 3)):
         np.testing.assert_array_equal(
             pair[name].numpy().transpose(1, 2, 0), pairs.clips.image(index)
@@ -121,94 +108,6 @@ def test_a_frame_against_itself_is_not_displaced(pairs: Pairs) -> None:
     assert torch.equal(pair["reference"], pair["target"])
 
 
-def test_the_augmentation_that_changes_nothing(face: tuple[Image, FaceShape]) -> None:
-    picture, shape = face
-    none = Augmentation.none()
-    every_level = np.arange(256, dtype=np.uint8).repeat(256 * 3).reshape(256, 256, 3)
-    np.testing.assert_array_equal(none.image(picture), picture)
-    np.testing.assert_array_equal(none.image(every_level), every_level)
-    np.testing.assert_array_equal(none.shape(shape).points, shape.points)
-
-
-def test_flipping_mirrors_the_picture(face: tuple[Image, FaceShape]) -> None:
-    picture, _ = face
-    np.testing.assert_array_equal(change(flip=True).image(picture), picture[:, ::-1])
-
-
-def test_flipping_twice_is_nothing(face: tuple[Image, FaceShape]) -> None:
-    _, shape = face
-    flip = change(flip=True)
-    np.testing.assert_allclose(flip.shape(flip.shape(shape)).points, shape.points, atol=1e-6)
-
-
-def nose_is_on_the_dot(augmentation: Augmentation, face: tuple[Image, FaceShape]) -> float:
-    """Return how far, in pixels, the changed mesh's nose is from the changed picture's."""
-    picture, shape = face
-    nose = augmentation.shape(shape).points[NOSE, :2]
-    return float(np.linalg.norm(dot(augmentation.image(picture)) - nose) * 256)
-
-
-@pytest.mark.parametrize(
-    "augmentation",
-    [
-        Augmentation.none(),
-        change(flip=True),
-        change([[1, 0, 0.06], [0, 1, -0.04]]),
-        change([[1.2, 0, -0.1], [0, 1.2, -0.1]]),
-        change([[0.98, -0.2, 0.1], [0.2, 0.98, -0.1]]),
-        change([[0.9, 0.15, 0.02], [-0.15, 0.9, 0.06]], flip=True),
-    ],
-    ids=["none", "flip", "shift", "zoom", "turn", "all"],
-)
-def test_picture_and_mesh_are_changed_alike(
-    augmentation: Augmentation, face: tuple[Image, FaceShape]
-) -> None:
-    assert nose_is_on_the_dot(augmentation, face) < 0.6
-
-
-def test_a_zoom_keeps_to_pixel_centres() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
-    zoomed = change([[2, 0, -0.5], [0, 2, -0.5]]).image(picture)
-    expected = cv2.resize(picture[64:192, 64:192], (256, 256), interpolation=cv2.INTER_LINEAR)
-    inside = slice(4, -4)  # beyond them the two repeat different borders
-    assert np.abs(zoomed.astype(int) - expected)[inside, inside].max() <= 3
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_random_change_keeps_picture_and_mesh_together(
-    seed: int, face: tuple[Image, FaceShape]
-) -> None:
-    random = np.random.default_rng(seed)
-    augmentation = Augmentation.draw(random)
-    geometry = Augmentation(augmentation.matrix, augmentation.flip, np.ones(3), 1.0)
-    assert nose_is_on_the_dot(geometry, face) < 0.6
-    # Still a head in the picture, as the right way up as heads are.
-    points = augmentation.shape(face[1]).points[:468]
-    assert (np.abs(points[:, :2].mean(axis=0) - 0.5) < 0.35).all()
-    assert points[10, 1] < points[152, 1]
-
-
-def test_flips_come_half_of_the_time() -> None:
-    random = np.random.default_rng(0)
-    flips = [Augmentation.draw(random).flip for _ in range(400)]
-    assert 0.4 < np.mean(flips) < 0.6
-
-
-def test_depth_grows_with_a_zoom(face: tuple[Image, FaceShape]) -> None:
-    _, shape = face
-    points = change([[1.5, 0, 0], [0, 1.5, 0]]).shape(shape).points
-    np.testing.assert_allclose(points, shape.points * 1.5, atol=1e-5)
-
-
-def test_gain_and_gamma_change_colours_only(face: tuple[Image, FaceShape]) -> None:
-    picture = np.full((256, 256, 3), 100, np.uint8)
-    bright = Augmentation(IDENTITY, False, np.array([1.5, 1.0, 3.0]), 1.0)
-    assert bright.image(picture)[0, 0].tolist() == [150, 100, 255]
-    dark = change(gamma=2).image(picture)[0, 0, 0]
-    assert int(dark) == pytest.approx(255 * (100 / 255) ** 2, abs=1)
-    np.testing.assert_array_equal(bright.shape(face[1]).points, face[1].points)
-
-
 def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
     augmentation = Augmentation.draw(np.random.default_rng(4))
     pair = pairs.pair(0, 3, augmentation)
@@ -220,9 +119,46 @@ def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
 
 def test_validation_pairs_are_not_augmented(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = Pairs(path, seed=1, count=5, augment=False)
-    drawn_changes = []
-    monkeypatch.setattr(plain, "pair", lambda *pair: drawn_changes.append(pair[2]))
+    drawn_changes: list[Augmentation] = []
+    for name in ("pair", "photo_pair"):
+        monkeypatch.setattr(plain, name, lambda *pair: drawn_changes.append(pair[2]))
     for index in range(5):
         plain[index]
     assert all(not change.flip and change.gamma == 1 for change in drawn_changes)
     assert all(np.array_equal(change.matrix, IDENTITY) for change in drawn_changes)
+
+
+def test_a_share_of_pairs_are_photographs(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos: list[int] = []
+    clip_pairs: list[int] = []
+    monkeypatch.setattr(pairs, "pair", lambda *pair: clip_pairs.append(pair[0]))
+    monkeypatch.setattr(pairs, "photo_pair", lambda photo, *rest: photos.append(photo))
+    for index in range(200):
+        pairs[index]
+    assert set(photos) == {2 * PICTURES_A_CLIP}
+    assert len(photos) / 200 == pytest.approx(PHOTO_SHARE, abs=0.1)
+
+
+def test_a_photograph_is_the_target_and_itself_moved_the_reference(pairs: Pairs) -> None:
+    photo = pairs.photos[0]
+    pair = pairs.photo_pair(photo, (0, 3), Augmentation.none())
+    assert {name: tuple(value.shape) for name, value in pair.items()} == SHAPES
+    target, reference = (pair[name].numpy().transpose(1, 2, 0) for name in ("target", "reference"))
+    np.testing.assert_array_equal(target, pairs.clips.image(photo))
+    assert torch.equal(pair["faces"][:3], pair["faces"][3:6])
+    face = pair["faces"][:3].any(dim=0)
+    assert pair["judged"][0][face].all()  # and little beside the face
+    assert face.sum() < pair["judged"].sum() < 1.5 * face.sum()
+    # The displacement leads from the photograph's nose to the moved one's.
+    before, after = dot(target), dot(reference)
+    column, row = (before * 256).astype(int)
+    assert np.linalg.norm(after - before) > 0.01
+    np.testing.assert_allclose(
+        pair["displacement"][:, row, column].numpy(), after - before, atol=0.01
+    )
+
+
+def test_a_file_without_clips_is_refused(tmp_path: Path) -> None:
+    photographs = tracked_file(tmp_path / "photos.npz", clips=0, photographs=2)
+    with pytest.raises(BadInputError, match="no clip"):
+        Pairs(photographs, seed=1, count=1)

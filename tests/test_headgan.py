@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.headgan import Encoder, HeadGan, Rebuilt, Up
+from models.headgan import Encoder, HeadGan, Rebuilt, Up, mouth_of
 from models.presets import preset
 from models.spade import AdaInBlock, SpadeBlock, resize, warp
+from shared.face_image import MOUTH_COLOUR
 
 # On shared cores two threads that spin for each other are slower by far than one.
 torch.set_num_threads(1)
@@ -24,7 +25,7 @@ def inputs(size: int = 64, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor,
     """Return faces, displacement, reference and its face image."""
     with torch.device(device):
         torch.manual_seed(4)
-        faces = torch.rand(1, 9, size, size)
+        faces = 0.05 + 0.95 * torch.rand(1, 9, size, size)  # no mouth, no background
         displacement = resize(torch.randn(1, 2, 8, 8) * 0.03, size)
         return faces, displacement, torch.rand(1, 3, size, size) * 2 - 1, faces[:, :3]
 
@@ -287,6 +288,23 @@ def test_lite_mixes_the_warped_and_the_painted_picture_by_a_mask(lite: HeadGan) 
     torch.testing.assert_close(painted, torch.full_like(painted, torch.tanh(torch.tensor(0.5))))
     half = picture_with(0.5, -1)  # sigmoid(-1 + 1)
     torch.testing.assert_close(half.image, (half.warped + painted) / 2)
+
+
+def test_the_mouths_colour_is_found_and_no_other() -> None:
+    colours = [MOUTH_COLOUR, (0, 0, 0), (0.05, 0.05, 1), (0.5, 0.7, 0.9), (0, 0.5, 1), (0, 0, 0.3)]
+    face = torch.tensor(colours).T[None, :, None]
+    assert mouth_of(face).flatten().tolist() == [1, 0, 0, 0, 0, 0]
+
+
+def test_an_untrained_lite_paints_the_open_mouth_and_shows_the_rest(lite: HeadGan) -> None:
+    faces, displacement, reference, face = inputs()
+    mouth = (slice(None), slice(None), slice(20, 30), slice(24, 40))
+    faces[mouth] = torch.tensor(MOUTH_COLOUR * 3)[None, :, None, None]
+    with torch.no_grad():
+        made = lite(faces, displacement, reference, lite.encode(reference, face))
+    near_paint = (made.image - made.painted).abs() < (made.image - made.warped).abs()
+    assert near_paint[mouth].float().mean() > 0.95
+    assert near_paint.float().mean() < 0.2
 
 
 @pytest.mark.parametrize("name", ["lite", "full"])

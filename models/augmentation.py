@@ -1,0 +1,70 @@
+"""Strong augmentation: the same change on both pictures of a pair and on their meshes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from shared.face_image import FaceShape
+from shared.pictures import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """A change applied to both pictures of a pair and their meshes.
+
+    Attributes:
+        matrix: shape (2, 3), in crop sides: old position to new position.
+        flip: mirror left to right, before the matrix.
+        gain: factor on each colour, shape (3,).
+        gamma: exponent on brightness.
+    """
+
+    matrix: npt.NDArray[np.float64]
+    flip: bool
+    gain: npt.NDArray[np.float64]
+    gamma: float
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """Return the augmentation that changes nothing."""
+        return cls(np.eye(2, 3), False, np.ones(3), 1.0)
+
+    @classmethod
+    def draw(cls, random: np.random.Generator) -> Augmentation:
+        """Return a random one."""
+        zoom, angle = np.exp(random.uniform(-0.18, 0.18)), random.normal(0, 0.08)
+        linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shift = 0.5 - linear @ [0.5, 0.5] + random.uniform(-0.07, 0.07, 2)
+        gain = np.exp(random.normal(0, 0.12)) * np.exp(random.normal(0, 0.05, 3))
+        matrix = np.concatenate([linear, shift[:, None]], axis=1)
+        return cls(matrix, bool(random.random() < 0.5), gain, float(np.exp(random.normal(0, 0.12))))
+
+    def image(self, image: Image) -> Image:
+        """Return a picture changed, RGB uint8."""
+        if self.flip:
+            image = np.ascontiguousarray(image[:, ::-1])
+        if not np.array_equal(self.matrix, np.eye(2, 3)):
+            size = image.shape[0]
+            matrix = self.matrix.copy()
+            centre = np.full(2, 0.5)  # pixel centres lie at half pixels
+            matrix[:, 2] = matrix[:, 2] * size + matrix[:, :2] @ centre - centre
+            image = np.asarray(
+                cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+            )
+        levels = np.arange(256)[:, None] / 255
+        table = 255 * np.clip(levels**self.gamma * self.gain, 0, 1)
+        return np.asarray(cv2.LUT(image, table.astype(np.uint8)[:, None]), np.uint8)
+
+    def shape(self, shape: FaceShape) -> FaceShape:
+        """Return a posed face changed in the same way."""
+        points = shape.points.copy()
+        if self.flip:
+            points[:, 0] = 1 - points[:, 0]
+        linear = self.matrix[:, :2]
+        points[:, :2] = points[:, :2] @ linear.T + self.matrix[:, 2]
+        points[:, 2] *= np.sqrt(abs(np.linalg.det(linear)))
+        return FaceShape(points.astype(np.float32))
