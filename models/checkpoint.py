@@ -14,25 +14,34 @@ from shared.errors import BadInputError
 
 
 def save_checkpoint(
-    path: Path, preset: str, step: int, networks: dict[str, nn.Module], optimizer: Optimizer
+    path: Path,
+    preset: str,
+    step: int,
+    networks: dict[str, nn.Module],
+    optimizers: dict[str, Optimizer],
 ) -> None:
     """Write everything that a resumed run needs; the file is complete or the old one stays."""
     tensors: dict[str, Tensor] = {}
     for name, network in networks.items():
         for key, value in network.state_dict().items():
             tensors[f"{name}/{key}"] = value.detach().cpu().contiguous().clone()
-    for index, state in optimizer.state_dict()["state"].items():
-        for key, value in state.items():
-            tensors[f"optimizer/{index}/{key}"] = torch.as_tensor(value).cpu().contiguous().clone()
+    for name, optimizer in optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                tensor = torch.as_tensor(value).cpu().contiguous().clone()
+                tensors[f"{name}/{index}/{key}"] = tensor
     partial = path.with_suffix(".partial")
     save_file(tensors, str(partial), {"preset": preset, "step": str(step)})
     partial.replace(path)
 
 
 def load_checkpoint(
-    path: Path, preset: str, networks: dict[str, nn.Module], optimizer: Optimizer | None = None
+    path: Path,
+    preset: str,
+    networks: dict[str, nn.Module],
+    optimizers: dict[str, Optimizer] | None = None,
 ) -> int:
-    """Read a checkpoint into networks and optimiser; returns the step it was written at.
+    """Read a checkpoint into networks and optimisers; returns the step it was written at.
 
     Raises:
         BadInputError: the file is missing, damaged or of another preset.
@@ -54,15 +63,30 @@ def load_checkpoint(
             raise BadInputError(
                 f"{path} holds no {name} of preset {preset} as it is now: another version wrote it"
             ) from error
-    if optimizer is not None:
-        optimizer.load_state_dict(_optimizer_state(tensors, optimizer))
+    for name, optimizer in (optimizers or {}).items():
+        optimizer.load_state_dict(_optimizer_state(tensors, name, optimizer))
     return int(metadata["step"])
 
 
-def _optimizer_state(tensors: dict[str, Tensor], optimizer: Optimizer) -> dict[str, object]:
+def held_networks(path: Path) -> set[str]:
+    """Return the names of what a checkpoint holds: networks and optimisers.
+
+    Raises:
+        BadInputError: the file cannot be read.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            return {name.split("/")[0] for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
+
+
+def _optimizer_state(
+    tensors: dict[str, Tensor], optimizer_name: str, optimizer: Optimizer
+) -> dict[str, object]:
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        if name.startswith("optimizer/"):
+        if name.startswith(f"{optimizer_name}/"):
             _, index, key = name.split("/")
             state.setdefault(int(index), {})[key] = value
     return {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}

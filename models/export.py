@@ -62,15 +62,17 @@ class ExportedGenerator(nn.Module):
         """Return the picture."""
         by_name = dict(zip(cached(self.network), features, strict=True))
         # A composing preset takes its finest scale from the warped reference.
-        fine = by_name.get("fine", features[0])
-        kept = ReferenceFeatures(fine, by_name["middle"], by_name["coarse"])
+        fine, mouth = by_name.get("fine", features[0]), by_name.get("mouth", reference.new_zeros(1))
+        kept = ReferenceFeatures(fine, by_name["middle"], by_name["coarse"], mouth)
         image: Tensor = self.network(faces, displacement, reference, kept).image
         return image
 
 
 def cached(network: HeadGan) -> tuple[str, ...]:
     """Return which of the reference's features the generator uses."""
-    return ("middle", "coarse") if network.preset.compose else ("fine", "middle", "coarse")
+    if network.preset.compose:
+        return ("middle", "coarse", "mouth")
+    return ("fine", "middle", "coarse")
 
 
 def sample_inputs(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

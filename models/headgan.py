@@ -29,10 +29,14 @@ FACE_CHANNELS = 3
 FLOW_CHANNELS = 2
 MOUTH_Z = 0.5
 NO_FACE = 0.02
+# The opening of the reference's mouth over the driving one's: below the first the inside was not
+# seen, above the second it was.
+SEEN_FROM, SEEN_ALL = 0.2, 0.6
+UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
 
-class ReferenceFeatures(NamedTuple):
-    """Appearance of the reference at three scales, computed once a call.
+class Scales(NamedTuple):
+    """Features at three scales.
 
     Attributes:
         fine: (N, widths[0], 256 / stride, ...).
@@ -43,6 +47,22 @@ class ReferenceFeatures(NamedTuple):
     fine: Tensor
     middle: Tensor
     coarse: Tensor
+
+
+class ReferenceFeatures(NamedTuple):
+    """Appearance of the reference, computed once a call.
+
+    Attributes:
+        fine: as in `Scales`.
+        middle: likewise.
+        coarse: likewise.
+        mouth: (N, 1, 1, 1), the share of the picture that shows the inside of the mouth.
+    """
+
+    fine: Tensor
+    middle: Tensor
+    coarse: Tensor
+    mouth: Tensor
 
 
 class Rebuilt(NamedTuple):
@@ -77,13 +97,13 @@ class Encoder(nn.Module):
         self.second = nn.Conv2d(fine, middle, 3, stride=2, padding=1)
         self.third = nn.Conv2d(middle, coarse, 3, stride=2, padding=1)
 
-    def forward(self, images: Tensor) -> ReferenceFeatures:
+    def forward(self, images: Tensor) -> Scales:
         """Return features of images (N, channels, 256, 256) at three scales."""
         if self.reflect:
             images = F.pad(images, (3, 3, 3, 3), mode="reflect")
         fine = F.relu(instance_norm(self.first(images)))
         middle = F.relu(instance_norm(self.second(fine)))
-        return ReferenceFeatures(fine, middle, F.relu(instance_norm(self.third(middle))))
+        return Scales(fine, middle, F.relu(instance_norm(self.third(middle))))
 
 
 class Up(nn.Module):
@@ -184,8 +204,9 @@ class RenderingNetwork(nn.Module):
         self,
         faces: Tensor,
         displacement: Tensor,
-        features: ReferenceFeatures,
+        features: Scales,
         warped: Tensor,
+        unseen: Tensor,
         audio: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the picture and what was painted of it, (N, 3, 256, 256), in [-1, 1].
@@ -195,9 +216,9 @@ class RenderingNetwork(nn.Module):
             displacement: mesh displacement, (N, 2, 256, 256).
             features: the modulation maps: the reference's features, warped by the flow.
             warped: the reference picture, warped by the flow, (N, 3, 256, 256).
+            unseen: where a mouth is open that was closed in the reference, (N, 1, 256, 256).
             audio: audio features, (N, audio), for a preset that has them.
         """
-        face = faces[:, :FACE_CHANNELS]
         if self.preset.displacement:
             faces = torch.cat([faces, displacement * 8], dim=1)
         state = self.encoder(faces).coarse
@@ -214,8 +235,8 @@ class RenderingNetwork(nn.Module):
             image = torch.tanh(self.head(state))
             return image, image
         head = F.pixel_shuffle(self.head(F.leaky_relu(state, SLOPE)), self.preset.stride).float()
-        # What was seen is trusted from the start; an open mouth is not, it was seen closed.
-        mask = torch.sigmoid(head[:, 3:] + 1.0 - 4.0 * mouth_of(face).float())
+        # What was seen is trusted from the start.
+        mask = torch.sigmoid(head[:, 3:] + 1.0 - 4.0 * unseen.float())
         painted = torch.tanh(head[:, :3])
         return mask * warped + (1 - mask) * painted, painted
 
@@ -236,8 +257,8 @@ class HeadGan(nn.Module):
             reference: the reference picture, (N, 3, 256, 256), in [-1, 1].
             face: its face image, (N, 3, 256, 256), in [0, 1].
         """
-        features: ReferenceFeatures = self.flow.encoder(torch.cat([reference, face], dim=1))
-        return features
+        scales: Scales = self.flow.encoder(torch.cat([reference, face], dim=1))
+        return ReferenceFeatures(*scales, mouth=_area(mouth_of(face)))
 
     def forward(
         self,
@@ -259,14 +280,18 @@ class HeadGan(nn.Module):
         flow = self.flow(features, faces, displacement)
         warped = warp(reference, flow).float()
         coarse, middle = warp(features.coarse, flow), warp(features.middle, flow)
+        face = faces[:, :FACE_CHANNELS]
+        unseen = unseen_mouth(face, features.mouth)
         if self.preset.compose:
-            face = faces[:, :FACE_CHANNELS]
+            # Lips stretched over an open mouth would be copied: nothing is shown there instead.
+            warped = warped + unseen * (UNSEEN_LEVEL - warped)
+            middle = middle * (1 - resize(unseen, middle.shape[-1]))
             middle = torch.cat([middle, resize(face, middle.shape[-1])], dim=1)
             fine = F.pixel_unshuffle(torch.cat([warped, face], dim=1), self.preset.stride)
         else:
             fine = warp(features.fine, flow)
-        aligned = ReferenceFeatures(fine, middle, coarse)
-        image, painted = self.render(faces, displacement, aligned, warped, audio)
+        aligned = Scales(fine, middle, coarse)
+        image, painted = self.render(faces, displacement, aligned, warped, unseen, audio)
         return Rebuilt(image, painted, warped, flow)
 
 
@@ -277,6 +302,24 @@ def mouth_of(face: Tensor) -> Tensor:
     """
     inside = (face[:, 2:3] > MOUTH_Z) & (face[:, 0:1] < NO_FACE) & (face[:, 1:2] < NO_FACE)
     return inside.to(face.dtype)
+
+
+def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:
+    """Return where a mouth is open that the reference did not show, (N, 1, H, W), in [0, 1].
+
+    The displacement maps the open mouth to the reference's, however little open that was.
+
+    Args:
+        face: driving face image, (N, 3, H, W).
+        seen: `ReferenceFeatures.mouth`.
+    """
+    mouth = mouth_of(face)
+    share = seen / (_area(mouth) + 1e-5)
+    return mouth * (1 - ((share - SEEN_FROM) / (SEEN_ALL - SEEN_FROM)).clamp(0, 1))
+
+
+def _area(mask: Tensor) -> Tensor:
+    return mask.mean(dim=(1, 2, 3), keepdim=True)
 
 
 def _start_without_flow(head: nn.Module) -> None:

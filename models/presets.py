@@ -21,6 +21,8 @@ class Preset:
         residual: whether SPADE blocks have a residual connection.
         displacement: whether the flow starts from the mesh displacement (gate and residual).
         compose: whether the warped reference and the painted picture are mixed by a mask.
+        discriminator: width of the first layer and number of layers of the discriminators it is
+            trained against.
         audio: length of the audio feature vector; 0 leaves the AdaIN blocks out.
     """
 
@@ -33,6 +35,7 @@ class Preset:
     residual: bool
     displacement: bool
     compose: bool
+    discriminator: tuple[int, int]
     audio: int = 0
 
 
@@ -40,12 +43,12 @@ PRESETS = {
     # Tables 4 and 5; SPADE's hidden width from the authors' published settings.
     "full": Preset(
         "full", (32, 128, 512), 1, 3, 256, (256, 256, 256),
-        residual=False, displacement=False, compose=False,
+        residual=False, displacement=False, compose=False, discriminator=(64, 4),
     ),
     # Multiples of 16 channels: ONNX Runtime's blocked convolutions need them.
     "lite": Preset(
         "lite", (16, 32, 80), 2, 2, 32, (32, 32, 16),
-        residual=True, displacement=True, compose=True,
+        residual=True, displacement=True, compose=True, discriminator=(16, 4),
     ),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Adam
 
 from models import checkpoint as module
-from models.checkpoint import load_checkpoint, save_checkpoint
+from models.checkpoint import held_networks, load_checkpoint, save_checkpoint
 from shared.errors import BadInputError
 
 
@@ -39,7 +39,7 @@ def step(made: nn.Module, optimizer: Adam, seed: int) -> None:
 def path(tmp_path: Path) -> Path:
     made, optimizer = trained()
     path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, "lite", 3, {"network": made, "ema": network(5)}, optimizer)
+    save_checkpoint(path, "lite", 3, {"network": made, "ema": network(5)}, {"optimizer": optimizer})
     return path
 
 
@@ -51,7 +51,10 @@ def same(one: nn.Module, other: nn.Module) -> bool:
 def test_everything_comes_back_to_the_bit(path: Path) -> None:
     loaded, ema = network(1), network(2)
     optimizer = Adam(loaded.parameters(), lr=0.01, betas=(0.5, 0.999))
-    assert load_checkpoint(path, "lite", {"network": loaded, "ema": ema}, optimizer) == 3
+    assert (
+        load_checkpoint(path, "lite", {"network": loaded, "ema": ema}, {"optimizer": optimizer})
+        == 3
+    )
     made, their_optimizer = trained()
     assert same(loaded, made)
     assert same(ema, network(5))
@@ -66,6 +69,24 @@ def test_one_network_can_be_read_alone(path: Path) -> None:
     ema = network(1)
     assert load_checkpoint(path, "lite", {"ema": ema}) == 3
     assert same(ema, network(5))
+
+
+def test_two_optimisers_are_kept_apart(path: Path, tmp_path: Path) -> None:
+    made, optimizer = trained()
+    other, their_optimizer = trained(5)
+    both = {"optimizer": optimizer, "other-optimizer": their_optimizer}
+    save_checkpoint(tmp_path / "two", "lite", 3, {"network": made, "other": other}, both)
+    fresh = Adam(network().parameters())
+    load_checkpoint(tmp_path / "two", "lite", {}, {"other-optimizer": fresh})
+    wanted = their_optimizer.state_dict()["state"]
+    for index, kept in fresh.state_dict()["state"].items():
+        assert all(torch.equal(kept[key], wanted[index][key]) for key in kept)
+
+
+def test_a_checkpoint_says_what_it_holds(path: Path, tmp_path: Path) -> None:
+    assert held_networks(path) == {"network", "ema", "optimizer"}
+    with pytest.raises(BadInputError, match="cannot be read as a checkpoint"):
+        held_networks(tmp_path / "none")
 
 
 def test_another_preset_is_refused(path: Path) -> None:
@@ -108,7 +129,7 @@ def test_a_save_that_fails_leaves_the_old_file(path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(module, "save_file", full)
     made, optimizer = trained(5)
     with pytest.raises(OSError, match="no space"):
-        save_checkpoint(path, "lite", 5, {"network": made}, optimizer)
+        save_checkpoint(path, "lite", 5, {"network": made}, {"optimizer": optimizer})
     assert path.read_bytes() == before
 
 

@@ -68,7 +68,7 @@ def test_the_command_exports_the_averaged_lite(tmp_path: Path) -> None:
     networks = {"network": network, "ema": average}
     path, out = tmp_path / "checkpoint.safetensors", tmp_path / "out"
     out.mkdir()
-    save_checkpoint(path, "lite", 7, networks, Adam(network.parameters()))
+    save_checkpoint(path, "lite", 7, networks, {"optimizer": Adam(network.parameters())})
     main(path, "lite", out)
     check(average, network, out)
 
@@ -78,7 +78,7 @@ def test_a_network_that_differs_is_not_passed_over(
 ) -> None:
     network = random_network("lite")
     path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, "lite", 7, {"ema": network}, Adam(network.parameters()))
+    save_checkpoint(path, "lite", 7, {"ema": network}, {"optimizer": Adam(network.parameters())})
     monkeypatch.setattr(module, "export", lambda *_: None)
     monkeypatch.setattr(module, "difference", lambda *_: 0.5)
     with pytest.raises(RuntimeError, match=r"differs from PyTorch by 0\.5"):
@@ -87,13 +87,13 @@ def test_a_network_that_differs_is_not_passed_over(
 
 def test_a_checkpoint_of_another_preset_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(path, "full", 7, {}, Adam([torch.zeros(1)]))
+    save_checkpoint(path, "full", 7, {}, {"optimizer": Adam([torch.zeros(1)])})
     with pytest.raises(BadInputError, match="is of preset full, not lite"):
         main(path, "lite", tmp_path)
 
 
 def test_only_features_that_are_used_are_cached() -> None:
-    assert cached(random_network("lite")) == ("middle", "coarse")
+    assert cached(random_network("lite")) == ("middle", "coarse", "mouth")
     assert cached(random_network("full")) == ("fine", "middle", "coarse")
 
 

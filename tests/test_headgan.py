@@ -9,7 +9,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.headgan import Encoder, HeadGan, Rebuilt, Up, mouth_of
+from models.headgan import (
+    SEEN_ALL,
+    SEEN_FROM,
+    UNSEEN_LEVEL,
+    Encoder,
+    HeadGan,
+    Rebuilt,
+    Up,
+    mouth_of,
+    unseen_mouth,
+)
 from models.presets import preset
 from models.spade import AdaInBlock, SpadeBlock, resize, warp
 from shared.face_image import MOUTH_COLOUR
@@ -27,7 +37,7 @@ def inputs(size: int = 64, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor,
         torch.manual_seed(4)
         faces = 0.05 + 0.95 * torch.rand(1, 9, size, size)  # no mouth, no background
         displacement = resize(torch.randn(1, 2, 8, 8) * 0.03, size)
-        return faces, displacement, torch.rand(1, 3, size, size) * 2 - 1, faces[:, :3]
+        return faces, displacement, torch.rand(1, 3, size, size) * 2 - 1, faces[:, :3].clone()
 
 
 def rebuild(network: HeadGan, size: int = 64, audio: Tensor | None = None) -> Rebuilt:
@@ -305,6 +315,39 @@ def test_an_untrained_lite_paints_the_open_mouth_and_shows_the_rest(lite: HeadGa
     near_paint = (made.image - made.painted).abs() < (made.image - made.warped).abs()
     assert near_paint[mouth].float().mean() > 0.95
     assert near_paint.float().mean() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("share", "unseen"),
+    [(0, 1), (SEEN_FROM, 1), ((SEEN_FROM + SEEN_ALL) / 2, 0.5), (SEEN_ALL, 0), (3, 0)],
+)
+def test_a_mouth_counts_as_seen_when_the_reference_shows_enough(
+    share: float, unseen: float
+) -> None:
+    face = torch.full((1, 3, 64, 64), 0.5)
+    face[0, :, 20:30, 20:40] = torch.tensor(MOUTH_COLOUR)[:, None, None]
+    found = unseen_mouth(face, torch.full((1, 1, 1, 1), share * 200 / 64**2))
+    assert float(found[0, 0, 25, 25]) == pytest.approx(unseen, abs=1e-3)
+    assert found.sum() == pytest.approx(200 * unseen, abs=1)
+
+
+def test_a_closed_mouth_is_not_unseen() -> None:
+    assert not unseen_mouth(torch.full((1, 3, 8, 8), 0.5), torch.zeros(1, 1, 1, 1)).any()
+
+
+def test_a_mouth_seen_open_is_shown_and_one_seen_closed_is_not(lite: HeadGan) -> None:
+    faces, displacement, reference, face = inputs()
+    mouth = (slice(None), slice(None), slice(20, 30), slice(24, 40))
+    faces[mouth] = torch.tensor(MOUTH_COLOUR * 3)[None, :, None, None]
+    opened = face.clone()
+    opened[mouth] = torch.tensor(MOUTH_COLOUR)[None, :, None, None]
+    with torch.no_grad():
+        closed_reference, open_reference = (
+            lite(faces, displacement, reference, lite.encode(reference, seen)).warped[mouth]
+            for seen in (face, opened)
+        )
+    torch.testing.assert_close(closed_reference, torch.full_like(closed_reference, UNSEEN_LEVEL))
+    assert open_reference.std() > 0.1
 
 
 @pytest.mark.parametrize("name", ["lite", "full"])

@@ -23,6 +23,7 @@ def test_full_is_the_papers() -> None:
     assert not full.residual  # figure 9: without a residual component
     assert not full.displacement
     assert not full.compose
+    assert full.discriminator == (64, 4)  # appendix C.2: SPADE's
 
 
 def test_lite_starts_from_the_mesh_below_full_resolution() -> None:

