@@ -8,7 +8,6 @@ and `i` alone, so that a resumed run sees the pairs that an unbroken one would h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -52,8 +51,8 @@ class View:
 class Pairs(Dataset[dict[str, Tensor]]):
     """Pairs of frames of the same clip, and of photographs with themselves."""
 
-    def __init__(self, path: Path, seed: int, count: int, augment: bool = True) -> None:
-        self.clips = TrackedClips.load(path)
+    def __init__(self, clips: TrackedClips, seed: int, count: int, augment: bool = True) -> None:
+        self.clips = clips
         self.model = FaceModel.load()
         self.renderer = FaceRenderer(self.model, PICTURE_SIZE)
         self.seed, self.count, self.augment = seed, count, augment
@@ -62,7 +61,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         self.images = [own for own in images if len(own) >= MIN_IMAGES]
         self.photos = [int(own[0]) for own in images if len(own) == 1]
         if not self.images:
-            raise BadInputError(f"{path} holds no clip with {MIN_IMAGES} pictures or more")
+            raise BadInputError(f"there is no clip with {MIN_IMAGES} pictures or more in the data")
 
     def __len__(self) -> int:
         return self.count

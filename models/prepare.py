@@ -21,14 +21,13 @@ import numpy.typing as npt
 import typer
 from rich.progress import Progress
 
+from models.tracked import POINT_SCALE
 from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.tracker import Image, Points, Tracker
 
 JPEG_QUALITY = 92
-# Points are stored as 16-bit fixed point: 1/16384 of the crop's side is 0.03 % of the eye distance.
-POINT_SCALE = 16384.0
 
 
 @dataclass

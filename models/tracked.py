@@ -1,4 +1,4 @@
-"""Reading the files that `models.prepare` writes: tracked points and pictures of many clips."""
+"""Reading what `models.prepare` and `models.pack` write: points and pictures of many clips."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.prepare import POINT_SCALE
 from shared.errors import BadInputError
-from shared.tracker import Image, Points
+from shared.face_model import FaceModel
+from shared.params import Floats, Params
+from shared.pictures import Image
+
+# Points are stored as 16-bit fixed point: 1/16384 of the crop's side is 0.03 % of the eye distance.
+POINT_SCALE = 16384.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class TrackedClips:
     """
 
     names: list[str]
-    points: Points
+    points: Floats
     times: npt.NDArray[np.int32]
     clip: npt.NDArray[np.int32]
     image_rows: npt.NDArray[np.int32]
@@ -38,8 +42,12 @@ class TrackedClips:
     image_ends: npt.NDArray[np.int64]
 
     @classmethod
-    def load(cls, path: Path) -> TrackedClips:
-        """Read a file written by `models.prepare`.
+    def load(cls, path: Path, part: str = "") -> TrackedClips:
+        """Read a file of `models.prepare`, or a part of one of `models.pack`.
+
+        Args:
+            path: the file.
+            part: `train` or `val` of a packed file.
 
         Raises:
             BadInputError: there is no such file or it is not one of ours.
@@ -47,23 +55,40 @@ class TrackedClips:
         try:
             # Opened here: numpy would leave a damaged file open.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                lengths = data["lengths"]
-                return cls(
-                    names=[str(name) for name in data["names"]],
-                    points=data["points"].astype(np.float32) / np.float32(POINT_SCALE),
-                    times=data["times"],
-                    clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
-                    image_rows=data["image_rows"],
-                    image_bytes=data["image_bytes"],
-                    image_ends=np.concatenate([[0], np.cumsum(data["image_sizes"])]),
-                )
+                held = {name: data[name] for name in data.files}
+            prefix = f"{part}/" if part else ""
+            own = {
+                name.removeprefix(prefix): held[name] for name in held if name.startswith(prefix)
+            }
+            lengths = own["lengths"]
+            return cls(
+                names=[str(name) for name in own["names"]],
+                points=_unpacked(path, own) if part else own["points"] / np.float32(POINT_SCALE),
+                times=own["times"],
+                clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
+                image_rows=own["image_rows"],
+                image_bytes=own["image_bytes"],
+                image_ends=np.concatenate([[0], np.cumsum(own["image_sizes"])]),
+            )
         except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise BadInputError(
-                f"{path} is not a file of tracked clips ({error}): "
-                "run `python -m models.prepare DATA --out build` first"
+                f"{path} is not a file of tracked clips ({error}): run `python -m models.prepare "
+                "DATA --out build`, and for training `python -m models.pack build`, first"
             ) from error
 
     def image(self, index: int) -> Image:
         """Return picture `index` of `image_rows`, RGB uint8 (256, 256, 3)."""
         data = self.image_bytes[self.image_ends[index] : self.image_ends[index + 1]]
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def _unpacked(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:
+    """Return the points that packed coefficients stand for."""
+    model = FaceModel.load()
+    if str(own["face_model"]) != model.fingerprint:
+        raise BadInputError(
+            f"{path} was packed with another face model: run `python -m models.pack` again"
+        )
+    rows = zip(own["identity"].astype(np.float32), own["params"].astype(np.float32), strict=True)
+    points = [model.points(identity, Params.from_vector(params)) for identity, params in rows]
+    return np.asarray(points, np.float32)

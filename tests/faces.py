@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from models import pack
 from models.prepare import Tracked, encode, save
 from shared.face_image import FaceRenderer
 from shared.face_model import FaceModel
@@ -63,6 +64,15 @@ def dot(picture: Image) -> Floats:
     rows, columns = np.indices(weight.shape)
     place = [(weight * axis).sum() / weight.sum() for axis in (columns, rows)]
     return np.asarray((np.array(place) + 0.5) / len(picture), np.float32)
+
+
+def packed_file(path: Path, seed: int = 1) -> Path:
+    """Write a file as `models.pack` would have, with one clip in its validation part."""
+    folder = path.parent
+    tracked_file(folder / "tracked-train.npz", seed=seed)
+    tracked_file(folder / "tracked-val.npz", clips=1, photographs=0, seed=seed + 1)
+    pack.main(folder, path)
+    return path
 
 
 def tracked_file(path: Path, clips: int = 2, photographs: int = 1, seed: int = 0) -> Path:

@@ -10,6 +10,7 @@ import torch
 
 from models.augmentation import Augmentation
 from models.dataset import PHOTO_SHARE, Pairs
+from models.tracked import TrackedClips
 from shared.errors import BadInputError
 from tests.faces import PICTURES_A_CLIP, dot, tracked_file
 
@@ -25,13 +26,13 @@ SHAPES = {
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tracked_file(tmp_path_factory.mktemp("dataset") / "tracked.npz")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> TrackedClips:
+    return TrackedClips.load(tracked_file(tmp_path_factory.mktemp("dataset") / "tracked.npz"))
 
 
 @pytest.fixture(scope="module")
-def pairs(path: Path) -> Pairs:
-    return Pairs(path, seed=5, count=40)
+def pairs(clips: TrackedClips) -> Pairs:
+    return Pairs(clips, seed=5, count=40)
 
 
 def test_pairs_have_their_shapes_types_and_ranges(pairs: Pairs) -> None:
@@ -48,15 +49,15 @@ def test_pairs_have_their_shapes_types_and_ranges(pairs: Pairs) -> None:
     assert pair["judged"].dtype == torch.bool
 
 
-def test_a_pair_depends_on_seed_and_number_alone(path: Path, pairs: Pairs) -> None:
-    other_run = Pairs(path, seed=5, count=400)
+def test_a_pair_depends_on_seed_and_number_alone(clips: TrackedClips, pairs: Pairs) -> None:
+    other_run = Pairs(clips, seed=5, count=400)
     for index in (7, 3):  # in another order, from a run of another length
         for name, value in pairs[index].items():
             assert torch.equal(value, other_run[index][name]), name
 
 
-def test_another_seed_or_number_is_another_pair(path: Path, pairs: Pairs) -> None:
-    other_seed = Pairs(path, seed=6, count=40)
+def test_another_seed_or_number_is_another_pair(clips: TrackedClips, pairs: Pairs) -> None:
+    other_seed = Pairs(clips, seed=6, count=40)
     assert not torch.equal(pairs[0]["target"], pairs[1]["target"])
     assert not torch.equal(pairs[0]["target"], other_seed[0]["target"])
 
@@ -117,8 +118,10 @@ def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
     assert not torch.equal(pair["face"], pairs.pair(0, 3, Augmentation.none())["face"])
 
 
-def test_validation_pairs_are_not_augmented(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = Pairs(path, seed=1, count=5, augment=False)
+def test_validation_pairs_are_not_augmented(
+    clips: TrackedClips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Pairs(clips, seed=1, count=5, augment=False)
     drawn_changes: list[Augmentation] = []
     for name in ("pair", "photo_pair"):
         monkeypatch.setattr(plain, name, lambda *pair: drawn_changes.append(pair[2]))
@@ -130,8 +133,8 @@ def test_validation_pairs_are_not_augmented(path: Path, monkeypatch: pytest.Monk
 
 def test_a_share_of_pairs_are_photographs(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     photos: list[int] = []
-    clip_pairs: list[int] = []
-    monkeypatch.setattr(pairs, "pair", lambda *pair: clip_pairs.append(pair[0]))
+    other: list[int] = []
+    monkeypatch.setattr(pairs, "pair", lambda *pair: other.append(pair[0]))
     monkeypatch.setattr(pairs, "photo_pair", lambda photo, *rest: photos.append(photo))
     for index in range(200):
         pairs[index]
@@ -161,4 +164,4 @@ def test_a_photograph_is_the_target_and_itself_moved_the_reference(pairs: Pairs)
 def test_a_file_without_clips_is_refused(tmp_path: Path) -> None:
     photographs = tracked_file(tmp_path / "photos.npz", clips=0, photographs=2)
     with pytest.raises(BadInputError, match="no clip"):
-        Pairs(photographs, seed=1, count=1)
+        Pairs(TrackedClips.load(photographs), seed=1, count=1)

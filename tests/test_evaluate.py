@@ -13,6 +13,7 @@ from models.dataset import Pairs
 from models.evaluate import Pair, Score, evaluate, psnr, validation_pairs
 from models.headgan import HeadGan
 from models.presets import preset
+from models.tracked import TrackedClips
 from tests.faces import PICTURES_A_CLIP, tracked_file
 
 # On shared cores two threads that spin for each other are slower by far than one.
@@ -24,7 +25,7 @@ FRAMES = 2
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> list[list[Pair]]:
     path = tracked_file(tmp_path_factory.mktemp("evaluate") / "tracked.npz")
-    return validation_pairs(Pairs(path, seed=0, count=1, augment=False), FRAMES)
+    return validation_pairs(Pairs(TrackedClips.load(path), seed=0, count=1, augment=False), FRAMES)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_each_clips_first_picture_is_the_reference(clips: list[list[Pair]]) -> N
 def test_validation_frames_are_spread_to_the_clips_end(
     clips: list[list[Pair]], tmp_path: Path
 ) -> None:
-    pairs = Pairs(tracked_file(tmp_path / "same.npz"), seed=0, count=1)
+    pairs = Pairs(TrackedClips.load(tracked_file(tmp_path / "same.npz")), seed=0, count=1)
     last = torch.from_numpy(pairs.clips.image(PICTURES_A_CLIP - 1).transpose(2, 0, 1).copy())
     assert torch.equal(clips[0][-1]["target"], last)
 

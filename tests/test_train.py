@@ -18,7 +18,7 @@ from models.headgan import HeadGan
 from models.presets import preset
 from models.trainer import Trainer
 from shared.errors import BadInputError
-from tests.faces import tracked_file
+from tests.faces import packed_file
 
 # On shared cores two threads that spin for each other are slower by far than one.
 torch.set_num_threads(1)
@@ -28,10 +28,7 @@ STEPS, BATCH = 4, 2
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    tracked_file(folder / "tracked-train.npz", seed=1)
-    tracked_file(folder / "tracked-val.npz", clips=1, photographs=0, seed=2)
-    return folder
+    return packed_file(tmp_path_factory.mktemp("data") / "pairs.npz")
 
 
 def run(data: Path, out: Path, steps: int = STEPS, every: int = 2) -> None:
@@ -148,6 +145,16 @@ def test_the_log_has_means_over_the_steps_since_the_last_row(
     assert [(row[0], row[-1]) for row in rows] == [("3", "pixel=1.0000"), ("5", "pixel=1.0000")]
 
 
+@pytest.mark.usefixtures("_unjudged")
+def test_a_run_stops_in_time_and_can_go_on(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "Trainer", Counter)
+    train.main(data, tmp_path, steps=5, batch=BATCH, every=3, workers=0, minutes=0)
+    train.main(data, tmp_path, steps=5, batch=BATCH, every=3, workers=0)
+    assert [row[0] for row in log_of(tmp_path)] == ["1", "3", "5"]
+
+
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"batch": 0}])
 def test_no_steps_or_no_pairs_are_refused(
     data: Path, tmp_path: Path, wrong: dict[str, int]
@@ -163,4 +170,4 @@ def test_an_unknown_preset_is_refused(data: Path, tmp_path: Path) -> None:
 
 def test_missing_data_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"models\.prepare"):
-        train.main(tmp_path, tmp_path / "out", steps=1, batch=1, workers=0)
+        train.main(tmp_path / "none.npz", tmp_path / "out", steps=1, batch=1, workers=0)

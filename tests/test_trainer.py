@@ -13,6 +13,7 @@ from models.checkpoint import held_networks
 from models.dataset import Pairs
 from models.headgan import HeadGan, Rebuilt
 from models.presets import preset
+from models.tracked import TrackedClips
 from models.trainer import (
     DECAY_SHARE,
     WARMUP_STEPS,
@@ -32,24 +33,16 @@ BATCH = 2
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    tracked_file(folder / "tracked-train.npz", seed=1)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def batch(data: Path) -> dict[str, Tensor]:
-    made: dict[str, Tensor] = next(
-        iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH))
-    )
+def batch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
+    path = tracked_file(tmp_path_factory.mktemp("data") / "tracked.npz", seed=1)
+    pairs = Pairs(TrackedClips.load(path), 0, BATCH)
+    made: dict[str, Tensor] = next(iter(DataLoader(pairs, BATCH)))
     return made
 
 
-def test_steps_on_one_batch_bring_the_loss_down(data: Path, tmp_path: Path) -> None:
+def test_steps_on_one_batch_bring_the_loss_down(batch: dict[str, Tensor], tmp_path: Path) -> None:
     trainer = Trainer("lite", tmp_path, 1000, 2e-3, None, seed=0)
     trainer.step = WARMUP_STEPS  # at full rate
-    batch = next(iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH)))
     losses = [trainer.train_step(batch)["pixel"] for _ in range(5)]
     assert losses[-1] < 0.95 * losses[0]
 
@@ -84,10 +77,9 @@ def test_pictures_become_signed() -> None:
     assert to_signed(levels).flatten().tolist() == pytest.approx([-1, -0.6, 1])
 
 
-def test_a_batch_of_pairs_goes_through_the_network(data: Path) -> None:
+def test_a_batch_of_pairs_goes_through_the_network(batch: dict[str, Tensor]) -> None:
     torch.manual_seed(0)
     network = HeadGan(preset("lite")).eval()
-    batch = next(iter(DataLoader(Pairs(data / "tracked-train.npz", 0, BATCH), BATCH)))
     with torch.no_grad():
         rebuilt = rebuild(network, batch)
     assert rebuilt.image.shape == (BATCH, 3, 256, 256)
