@@ -11,6 +11,8 @@ import numpy.typing as npt
 from shared.face_image import FaceShape
 from shared.pictures import Image
 
+GREY_SHARE = 0.08  # of the pairs are black and white, as some photographs are
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
@@ -21,12 +23,14 @@ class Augmentation:
         flip: mirror left to right, before the matrix.
         gain: factor on each colour, shape (3,).
         gamma: exponent on brightness.
+        saturation: factor on the distance from grey; 0 is a black-and-white picture.
     """
 
     matrix: npt.NDArray[np.float64]
     flip: bool
     gain: npt.NDArray[np.float64]
     gamma: float
+    saturation: float = 1.0
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -41,7 +45,10 @@ class Augmentation:
         shift = 0.5 - linear @ [0.5, 0.5] + random.uniform(-0.07, 0.07, 2)
         gain = np.exp(random.normal(0, 0.12)) * np.exp(random.normal(0, 0.05, 3))
         matrix = np.concatenate([linear, shift[:, None]], axis=1)
-        return cls(matrix, bool(random.random() < 0.5), gain, float(np.exp(random.normal(0, 0.12))))
+        flip, gamma = bool(random.random() < 0.5), float(np.exp(random.normal(0, 0.12)))
+        grey = random.random() < GREY_SHARE
+        saturation = 0.0 if grey else float(np.exp(random.normal(0, 0.2)))
+        return cls(matrix, flip, gain, gamma, saturation)
 
     def image(self, image: Image) -> Image:
         """Return a picture changed, RGB uint8."""
@@ -54,6 +61,11 @@ class Augmentation:
             matrix[:, 2] = matrix[:, 2] * size + matrix[:, :2] @ centre - centre
             image = np.asarray(
                 cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+            )
+        if self.saturation != 1:
+            grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+            image = np.asarray(
+                cv2.addWeighted(image, self.saturation, grey, 1 - self.saturation, 0), np.uint8
             )
         levels = np.arange(256)[:, None] / 255
         table = 255 * np.clip(levels**self.gamma * self.gain, 0, 1)

@@ -152,3 +152,7 @@ def _set_up_logging(console: Console, verbose: bool) -> None:
     # aiortc and aioice tell of every packet at DEBUG.
     for name in ("aiortc", "aioice", "libav", "PIL", "asyncio", "httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    main()

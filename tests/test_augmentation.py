@@ -116,3 +116,12 @@ def test_gain_and_gamma_change_colours_only(face: tuple[Image, FaceShape]) -> No
     dark = change(gamma=2).image(picture)[0, 0, 0]
     assert int(dark) == pytest.approx(255 * (100 / 255) ** 2, abs=1)
     np.testing.assert_array_equal(bright.shape(face[1]).points, face[1].points)
+
+
+def test_without_saturation_a_picture_is_grey_and_as_bright() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    grey = Augmentation(IDENTITY, False, np.ones(3), 1.0, 0.0).image(picture)
+    assert (grey == grey[..., :1]).all()
+    assert np.abs(grey.mean() - cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).mean()) < 1
+    vivid = Augmentation(IDENTITY, False, np.ones(3), 1.0, 1.5).image(picture)
+    assert vivid.std(axis=2).mean() > picture.std(axis=2).mean()
