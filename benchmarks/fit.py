@@ -39,9 +39,10 @@ def measure(clip: Path, model: FaceModel, frames: int | None) -> dict[str, Any]:
     errors, added, eyes, payload, track_ms, fit_ms = [], [], [], [], [], []
     for sent in send(clip, model, frames):
         rebuilt = model.points(sent.identity, sent.fitted)
+        smoothed = model.points(sent.identity, sent.smoothed)
         received = model.points(sent.identity, sent.received)
         errors.append(float(np.square(rebuilt - sent.points).mean()))
-        added.append(float(np.square(received - rebuilt).mean()))
+        added.append(float(np.square(received - smoothed).mean()))
         eyes.append(eye_distance(sent.points))
         payload.append(sent.payload)
         track_ms.append(sent.milliseconds["track"])

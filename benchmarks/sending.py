@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.video import read_frames
+from sender.one_euro import OneEuroFilter
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
@@ -27,8 +28,9 @@ class Sent:
         picture: what the camera saw of the crop, RGB uint8 (256, 256, 3).
         points: tracked points, (468, 3), crop sides.
         identity: the caller's, calibrated on the first frame.
-        fitted: the sender's parameters.
-        received: the same after quantisation.
+        fitted: the sender's parameters as fitted.
+        smoothed: the same after the sender's filter.
+        received: those after quantisation.
         payload: bytes of the frame's packet.
         milliseconds: time spent by stage: `track`, `fit`, `encode`, `decode`.
     """
@@ -37,6 +39,7 @@ class Sent:
     points: Points
     identity: Floats
     fitted: Params
+    smoothed: Params
     received: Params
     payload: int
     milliseconds: dict[str, float]
@@ -63,7 +66,7 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
         frames: look at no more frames of the clip than this.
     """
     crop: Crop | None = None
-    encoder, decoder = FrameEncoder(), FrameDecoder()
+    encoder, decoder, one_euro = FrameEncoder(), FrameDecoder(), OneEuroFilter()
     with Tracker() as tracker:
         for number, image in enumerate(read_frames(clip)):
             if number == frames:
@@ -79,8 +82,9 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
             fit_start = perf_counter()
             points = crop.to_units(points)
             fitted = model.fit(points, identity)
+            smoothed = one_euro.apply(fitted, number * FRAME_MS)
             fit_end = perf_counter()
-            packet = encoder.encode(Frame(number, number * FRAME_MS, fitted))
+            packet = encoder.encode(Frame(number, number * FRAME_MS, smoothed))
             encoded = perf_counter()
             received = decoder.decode(packet).params
             times = {
@@ -94,6 +98,7 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
                 points,
                 identity,
                 fitted,
+                smoothed,
                 received,
                 len(packet),
                 {stage: 1000 * seconds for stage, seconds in times.items()},

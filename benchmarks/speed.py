@@ -30,6 +30,7 @@ from benchmarks.packaged import fetch
 from benchmarks.video import read_frames
 from models.engine import Engine
 from receiver.generator import Generator
+from sender.one_euro import OneEuroFilter
 from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
@@ -67,6 +68,7 @@ class Stages:
         self._identity = self._model.calibrate(self._crop.to_units(points))
         self._generator.set_reference(self._crop.cut(frames[0]))
         self._encoder, self._decoder = FrameEncoder(), FrameDecoder()
+        self._filter = OneEuroFilter()
         self._sequence = 0
 
     def run(self, image: Image) -> dict[str, float] | None:
@@ -76,7 +78,8 @@ class Stages:
         marks.append(perf_counter())
         if points is None:
             return None
-        params = self._model.fit(self._crop.to_units(points), self._identity)
+        fitted = self._model.fit(self._crop.to_units(points), self._identity)
+        params = self._filter.apply(fitted, self._sequence * FRAME_MS)
         marks.append(perf_counter())
         packet = self._encoder.encode(Frame(self._sequence, self._sequence * FRAME_MS, params))
         marks.append(perf_counter())

@@ -16,6 +16,7 @@ from typing import TypeVar
 from sender.calibration import Calibration, find_calibration
 from sender.capture import Capture, Captured
 from sender.figures import Figures
+from sender.one_euro import OneEuroFilter
 from sender.photograph import MIME, encode_photograph, read_photograph
 from sender.sources import Source, open_source
 from sender.status import REFRESH_S, StatusLine
@@ -84,6 +85,7 @@ class Pipeline:
         self._status = status
         self._model = FaceModel.load()
         self._clock = CallClock()
+        self._filter = OneEuroFilter()
         self._has_face = True
         self._stopping = threading.Event()
         # The tracker keeps state and is no faster in two threads: everything heavy runs in one.
@@ -228,10 +230,11 @@ class Pipeline:
         tracked = time.perf_counter()
         params = None
         if points is not None:
-            params = self._model.fit(found.crop.to_units(points), found.identity)
-        fitted = time.perf_counter()
+            fitted = self._model.fit(found.crop.to_units(points), found.identity)
+            params = self._filter.apply(fitted, captured.captured_ms)
+        done = time.perf_counter()
         self.outcome.figures.timed(
-            (tracked - start) * 1000, None if points is None else (fitted - tracked) * 1000
+            (tracked - start) * 1000, None if points is None else (done - tracked) * 1000
         )
         return params
 

@@ -1,0 +1,107 @@
+"""What the sender's filter takes from the tremble of the 35 numbers, and what it costs in delay.
+
+    python -m benchmarks.smoothing CLIPS_DIR --out OUT
+
+prints a line for each of a few settings, and writes `OUT/smoothing.json`. Tremble is the mean
+change from frame to frame, in quantiser steps, over the quarter of a clip's steps in which the
+face moves least; delay is the shift at which the filtered numbers fit the same numbers, smoothed
+with a Gaussian of one frame that looks both ways. Means over clips.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.sending import FRAME_MS, clips_in, send
+from sender.one_euro import PER_SPEED, STILL_HZ, OneEuroFilter
+from shared.command import run_command
+from shared.face_model import FaceModel
+from shared.params import Params
+from shared.wire_table import wire_table
+
+SETTINGS = [(STILL_HZ, PER_SPEED), (8.0, 0.2), (3.0, 0.1), (2.0, 0.2), (2.0, 0.05), (1.0, 0.05)]
+STILL_SHARE = 0.25
+SHIFTS = np.arange(0.0, 3.0, 0.1)  # frames
+
+Series = npt.NDArray[np.float64]
+
+
+def series(frames: list[Params]) -> Series:
+    """Return frames as rows of 35 numbers, in quantiser steps."""
+    return np.array([frame.to_vector() for frame in frames], np.float64) / wire_table().steps
+
+
+def filtered(frames: list[Params], still_hz: float, per_speed: float) -> Series:
+    """Return what the filter makes of frames at 25 a second."""
+    one_euro = OneEuroFilter(still_hz, per_speed)
+    return series([one_euro.apply(frame, n * FRAME_MS) for n, frame in enumerate(frames)])
+
+
+def smooth(rows: Series, sigma: float) -> Series:
+    """Return rows smoothed along time, looking both ways."""
+    size = 2 * round(4 * sigma) + 1
+    blurred = cv2.GaussianBlur(rows, (1, size), sigmaX=sigma, sigmaY=sigma)
+    return np.asarray(blurred, np.float64)
+
+
+def tremble(rows: Series, raw: Series) -> float:
+    """Return the mean change where the face, as it was tracked, moves least; steps a frame."""
+    moved = np.abs(np.diff(smooth(raw, 3.0), axis=0)).mean(axis=1)
+    still = np.argsort(moved, kind="stable")[: max(1, round(STILL_SHARE * len(moved)))]
+    return float(np.abs(np.diff(rows, axis=0))[still].mean())
+
+
+def delay_ms(rows: Series, raw: Series) -> float:
+    """Return by how much rows come after the numbers they stand for, milliseconds."""
+    wanted, times = smooth(raw, 1.0), np.arange(len(raw))
+    errors = [
+        np.mean([
+            np.square(np.interp(times - shift, times, wanted[:, i]) - rows[:, i]).mean()
+            for i in range(rows.shape[1])
+        ])
+        for shift in SHIFTS
+    ]  # fmt: skip
+    return float(SHIFTS[int(np.argmin(errors))] * FRAME_MS)
+
+
+def main(
+    clips: Annotated[Path, typer.Argument(help="Folder of clips, each showing a face.")],
+    out: Annotated[Path, typer.Option(help="Folder for smoothing.json.")] = Path("build"),
+) -> None:
+    """Measure the filter on a folder of clips."""
+    model = FaceModel.load()
+    found = [
+        [sent.fitted for sent in send(clip, model)] for clip in track(clips_in(clips), "tracking")
+    ]
+    raw = [series(frames) for frames in found]
+    before = float(np.mean([tremble(rows, rows) for rows in raw]))
+    results, table = [], Table("still, Hz", "per speed", "tremble", "of unfiltered", "delay, ms")
+    for still_hz, per_speed in SETTINGS:
+        made = [filtered(frames, still_hz, per_speed) for frames in found]
+        pairs = list(zip(made, raw, strict=True))
+        left = float(np.mean([tremble(*pair) for pair in pairs]))
+        delay = float(np.mean([delay_ms(*pair) for pair in pairs]))
+        results.append(
+            {"still_hz": still_hz, "per_speed": per_speed, "tremble": left, "delay_ms": delay}
+        )
+        table.add_row(
+            f"{still_hz:g}", f"{per_speed:g}", f"{left:.2f}", f"{left / before:.0%}", f"{delay:.0f}"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    report = {"unfiltered_tremble": before, "settings": results}
+    (out / "smoothing.json").write_text(json.dumps(report, indent=1))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    run_command(main)
