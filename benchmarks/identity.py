@@ -68,5 +68,6 @@ class Identity:
         """
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
         box = np.rint(np.concatenate([low, high]) * len(picture)).astype(int)
+        picture = np.ascontiguousarray(picture)  # all that dlib takes
         shape = self._landmarks(picture, self._rectangle(*(int(v) for v in box)))
         return np.asarray(self._network.compute_face_descriptor(picture, shape), np.float32)

@@ -26,7 +26,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.judging import Judge, Rebuilt
 from benchmarks.panels import Panel, side_by_side
@@ -68,7 +68,7 @@ def row(frame: Rebuilt, title: str) -> Image:
 
 def table(names: list[str], clips: list[Figures]) -> Table:
     """Return the figures for people to read: one line a figure, one column a clip."""
-    made = Table("", *names, "mean")
+    made = Table(Column("", no_wrap=True), *names, "mean")
     for column in COLUMNS:
         values = [clip[column] for clip in [*clips, mean_of(clips)]]
         digits = 0 if column == "frames" else 2

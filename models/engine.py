@@ -123,6 +123,8 @@ def _session(path: Path) -> ort.InferenceSession:
     options.log_severity_level = 3
     # Spinning threads would take the cores that tracker and video encoder need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Small shares of work: a thread that lost its core for a while holds the others up less.
+    options.add_session_config_entry("session.dynamic_block_base", "4")
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:

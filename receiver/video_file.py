@@ -1,8 +1,13 @@
-"""The call written to a video file with PyAV, each picture at its capture time."""
+"""The call written to a video file with PyAV, each picture at its capture time.
+
+Encoding takes milliseconds that the next picture needs, so it runs on a thread of its own, one
+picture behind: nothing queues up, and no picture is left out.
+"""
 
 from __future__ import annotations
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -57,20 +62,34 @@ class VideoFile:
         self._path = path
         self._calls = 0
         self._open: _OpenFile | None = None
+        self._worker = ThreadPoolExecutor(1, "video file")
+        self._writing: Future[None] | None = None
 
     def show(self, picture: Picture) -> None:
-        """Append a picture."""
+        """Append a picture; an error in writing the one before is raised here."""
+        self._settle()
+        self._writing = self._worker.submit(self._write, picture)
+
+    def end_call(self) -> None:
+        """Finish the call's file, so that players can open it."""
+        try:
+            self._settle()
+        finally:
+            if self._open is not None:
+                opened, self._open = self._open, None
+                opened.close()
+                log.info("wrote %s", opened.path)
+
+    def _settle(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
+
+    def _write(self, picture: Picture) -> None:
         if self._open is None:
             self._calls += 1
             self._open = _OpenFile(numbered(self._path, self._calls), picture)
         self._open.write(picture)
-
-    def end_call(self) -> None:
-        """Finish the call's file, so that players can open it."""
-        if self._open is not None:
-            opened, self._open = self._open, None
-            opened.close()
-            log.info("wrote %s", opened.path)
 
 
 class _OpenFile:

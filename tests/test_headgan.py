@@ -17,6 +17,7 @@ from models.headgan import (
     HeadGan,
     Rebuilt,
     Up,
+    _fold,
     mouth_of,
     unseen_mouth,
 )
@@ -393,3 +394,9 @@ def test_every_weight_of_lite_learns() -> None:
     ]
     # A convolution before an instance norm has a bias that the norm takes away.
     assert all(name.endswith(".bias") for name in still)
+
+
+def test_folding_is_pixel_unshuffle() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(2, 6, 16, 16)
+    torch.testing.assert_close(_fold(images, 2), torch.nn.functional.pixel_unshuffle(images, 2))

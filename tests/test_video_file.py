@@ -99,3 +99,13 @@ def test_a_leap_in_a_peers_clock_still_gives_a_valid_file(tmp_path: Path, name: 
     file.end_call()
     rows = [at for at, _ in read(tmp_path / name)]
     assert rows == [0, 40, 3_600_000, 3_600_001, 3_600_041]
+
+
+def test_an_error_in_writing_is_raised_with_the_next_picture(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "call.mkv")
+    file.show(picture(0, 0))
+    file.show(Picture(1, 40, 10.0, np.zeros((288, 256), np.uint8)))  # not RGB
+    with pytest.raises(ValueError, match="Expected numpy array"):
+        file.show(picture(2, 80))
+    file.end_call()
+    assert len(read(tmp_path / "call.mkv")) == 1
