@@ -8,10 +8,10 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.video import read_frames
-from sender.one_euro import OneEuroFilter
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.one_euro import OneEuroFilter
 from shared.params import Floats, Frame, Params
 from shared.pictures import Image
 from shared.tracker import Points, Tracker
@@ -84,9 +84,9 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
             fitted = model.fit(points, identity)
             smoothed = one_euro.apply(fitted, number * FRAME_MS)
             fit_end = perf_counter()
-            packet = encoder.encode(Frame(number, number * FRAME_MS, smoothed))
+            packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed)])
             encoded = perf_counter()
-            received = decoder.decode(packet).params
+            received = decoder.decode(packet)[0].params
             times = {
                 "track": tracked - start,
                 "fit": fit_end - fit_start,

@@ -23,9 +23,9 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.sending import FRAME_MS, clips_in, send
-from sender.one_euro import PER_SPEED, STILL_HZ, OneEuroFilter
 from shared.command import run_command
 from shared.face_model import FaceModel
+from shared.one_euro import PER_SPEED, STILL_HZ, OneEuroFilter
 from shared.params import Params
 from shared.wire_table import wire_table
 
@@ -43,7 +43,7 @@ def series(frames: list[Params]) -> Series:
 
 def filtered(frames: list[Params], still_hz: float, per_speed: float) -> Series:
     """Return what the filter makes of frames at 25 a second."""
-    one_euro = OneEuroFilter(still_hz, per_speed)
+    one_euro = OneEuroFilter(still_hz=still_hz, per_speed=per_speed)
     return series([one_euro.apply(frame, n * FRAME_MS) for n, frame in enumerate(frames)])
 
 

@@ -30,11 +30,11 @@ from benchmarks.packaged import fetch
 from benchmarks.video import read_frames
 from models.engine import Engine
 from receiver.generator import Generator
-from sender.one_euro import OneEuroFilter
 from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.one_euro import OneEuroFilter
 from shared.params import Frame
 from shared.pictures import Image
 from shared.tracker import Tracker
@@ -81,9 +81,9 @@ class Stages:
         fitted = self._model.fit(self._crop.to_units(points), self._identity)
         params = self._filter.apply(fitted, self._sequence * FRAME_MS)
         marks.append(perf_counter())
-        packet = self._encoder.encode(Frame(self._sequence, self._sequence * FRAME_MS, params))
+        packet = self._encoder.encode([Frame(self._sequence, self._sequence * FRAME_MS, params)])
         marks.append(perf_counter())
-        received = self._decoder.decode(packet).params
+        received = self._decoder.decode(packet)[0].params
         marks.append(perf_counter())
         geometry = self._generator.render(received)
         marks.append(perf_counter())

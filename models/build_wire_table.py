@@ -1,9 +1,8 @@
-"""Making shared/assets/wire-v1.json: quantiser steps and priors from fitted training clips.
+"""Making shared/assets/wire-v2.json: quantiser steps and priors from tracked training clips.
 
-    python -m models.build_wire_table params.npz
+    python -m models.build_wire_table build/tracked-train.npz
 
-The file holds ``params`` (N, 35) of consecutive frames, ``clip`` (N,) and optionally ``split``
-(N,), where 0 marks training; only training frames are used, every clip with the same weight.
+Frames are fitted and filtered as the sender does; every clip has the same weight.
 """
 
 from __future__ import annotations
@@ -18,17 +17,32 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from models.tracked import TrackedClips
+from shared.command import run_command
 from shared.face_model import FaceModel
+from shared.one_euro import OneEuroFilter
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params
-from shared.wire import KEY_INTERVAL
-from shared.wire_table import DELTA_CLASSES, WIRE_VERSION, Levels, Prior, level_range
+from shared.wire import FRAME_MS, between
+from shared.wire_table import (
+    DELTA_CLASSES,
+    LEAST_SHARE,
+    WIRE_VERSION,
+    Levels,
+    Prior,
+    level_range,
+)
 
 log = logging.getLogger(__name__)
 
 Array = npt.NDArray[np.float64]
 
-# Added point error, share of the eye distance RMS; the promise is 0.003 on any clip.
-TARGET_ERROR = 0.00275
+# Point error that rounding adds, share of the eye distance RMS; with the dead zone's the promise of
+# 0.003 is kept.
+TARGET_ERROR = 0.0026
+COARSE = 2.0  # width of the coarse steps in fine ones
+PACKET_FRAMES = (1, 3, 7)  # sizes of packets that differences are counted in
+KEY_REACH = 9  # frames from a key to the last packet that builds on it, at most
+CLIP_FRAMES = 50  # shorter clips and photographs show no motion
 # Depth of the whole head orders nothing within one face: one level covers what tracking gives.
 DEPTH_STEP = 0.02
 POWERS = (1, 2, 4, 8, 16)
@@ -104,7 +118,7 @@ def cost(prior: Prior, counts: Counts, low: int, high: int) -> float:
     weights = prior.weights(low, high)
     chosen = weights[counts.levels.astype(np.int64) - low] / weights.sum()
     # The coder gives no level less than 2**-24.
-    return float(-(counts.weights * np.log2(np.maximum(chosen, 2.0**-24))).sum())
+    return float(-(counts.weights * np.log2(np.maximum(chosen, LEAST_SHARE))).sum())
 
 
 def fit_prior(counts: Counts, low: int, high: int, centred: bool) -> Prior:
@@ -133,7 +147,7 @@ def bits_of(deltas: Levels, priors: list[Prior], spans: Levels) -> Array:
     for index, (prior, span) in enumerate(zip(priors, spans, strict=True)):
         weights = prior.weights(int(-span), int(span))
         share = weights[deltas[:, index] + span] / weights.sum()
-        total -= np.log2(np.maximum(share, 2.0**-24))
+        total -= np.log2(np.maximum(share, LEAST_SHARE))
     return total
 
 
@@ -163,63 +177,122 @@ def fit_classes(deltas: Levels, weights: Array, spans: Levels) -> list[list[Prio
     return classes
 
 
-def key_deltas(
-    levels: Levels, clip: npt.NDArray[np.integer]
-) -> tuple[Levels, npt.NDArray[np.int64]]:
-    """Return all level differences a delta packet may hold, and the row each belongs to."""
-    rows = np.arange(len(levels))
-    parts, owners = [], []
-    for distance in range(1, KEY_INTERVAL):
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Level differences as packets hold them, and the row of the frame that each belongs to."""
+
+    levels: Levels
+    rows: npt.NDArray[np.int64]
+
+    @classmethod
+    def gather(cls, parts: list[tuple[Levels, npt.NDArray[np.int64]]]) -> Differences:
+        """Put the differences of many packets together."""
+        levels, rows = zip(*parts, strict=True)
+        return cls(np.concatenate(levels), np.concatenate(rows))
+
+
+def key_differences(levels: Levels, clip: npt.NDArray[np.integer]) -> Differences:
+    """Return the differences of frames to others at most KEY_REACH away."""
+    rows, parts = np.arange(len(levels)), []
+    for distance in range(1, KEY_REACH + 1):
         same = clip[distance:] == clip[:-distance]
-        parts.append((levels[distance:] - levels[:-distance])[same])
-        owners.append(rows[distance:][same])
-    return np.concatenate(parts), np.concatenate(owners)
+        parts.append(((levels[distance:] - levels[:-distance])[same], rows[distance:][same]))
+    return Differences.gather(parts)
+
+
+def mean_differences(levels: Levels, clip: npt.NDArray[np.integer]) -> Differences:
+    """Return the differences of frames to the mean of their neighbours in packets."""
+    parts = []
+    for count in PACKET_FRAMES:
+        starts = np.arange(0, len(levels) - count + 1, count)
+        starts = starts[clip[starts] == clip[starts + count - 1]]
+        for middle, before, after in between(0, count - 1):
+            mean = (levels[starts + before] + levels[starts + after]) // 2
+            parts.append((levels[starts + middle] - mean, starts + middle))
+    return Differences.gather(parts)
 
 
 def build(params: Array, clip: npt.NDArray[np.integer], model: FaceModel) -> dict[str, object]:
     """Return the table as JSON's types.
 
     Args:
-        params: shape (N, 35), training frames.
+        params: shape (N, 35), training frames as fitted, every frame of a clip in order.
         clip: shape (N,), which clip each belongs to.
         model: the face model they were fitted with.
     """
-    weights = 1.0 / np.bincount(clip)[clip]
     centres = np.zeros(PARAMS_SIZE)
     centres[EXPRESSION_SIZE:] = np.round(np.median(params[:, EXPRESSION_SIZE:], axis=0), 3)
-    steps = choose_steps(model, params, centres)
+    fine = choose_steps(model, params, centres)
+    params = smoothed(params, clip, fine)
+    coarse = np.array([float(f"{COARSE * step:.4g}") for step in fine])
+    return {
+        "version": WIRE_VERSION,
+        "fine": _part(params, clip, centres, fine),
+        "coarse": _part(params, clip, centres, coarse),
+    }
+
+
+def _part(
+    params: Array, clip: npt.NDArray[np.integer], centres: Array, steps: Array
+) -> dict[str, object]:
+    weights = 1.0 / np.bincount(clip)[clip]
     low, high = level_range(centres, steps)
     levels = np.rint((params - centres) / steps).astype(np.int64).clip(low, high)
     key = [
         fit_prior(Counts.of(levels[:, i], weights), int(low[i]), int(high[i]), centred=False)
         for i in range(PARAMS_SIZE)
     ]
-    deltas, owners = key_deltas(levels, clip)
-    classes = fit_classes(deltas, weights[owners], high - low)
-    return {
-        "version": WIRE_VERSION,
+    part: dict[str, object] = {
         "centres": centres.tolist(),
         "steps": steps.tolist(),
         "key": [astuple(prior) for prior in key],
-        "delta": [[astuple(prior) for prior in priors] for priors in classes],
     }
+    for name, found in (
+        ("delta", key_differences(levels, clip)),
+        ("between", mean_differences(levels, clip)),
+    ):
+        log.info("%s: %d differences", name, len(found.levels))
+        classes = fit_classes(found.levels, weights[found.rows], high - low)
+        part[name] = [[astuple(prior) for prior in priors] for priors in classes]
+    return part
+
+
+def smoothed(params: Array, clip: npt.NDArray[np.integer], steps: Array) -> Array:
+    """Return the parameters as the sender's filter leaves them."""
+    rows = []
+    for number in np.unique(clip):
+        one_euro = OneEuroFilter(steps)
+        for place, row in enumerate(params[clip == number]):
+            rows.append(one_euro.apply(Params.from_vector(row), place * FRAME_MS).to_vector())
+    return np.array(rows, np.float64)
+
+
+def fitted(clips: TrackedClips, model: FaceModel) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Return the parameters of every frame of every clip, and the clip of each."""
+    rows, owners = [], []
+    for number in range(len(clips.names)):
+        own = clips.points[clips.clip == number]
+        if len(own) < CLIP_FRAMES:
+            continue
+        identity = model.calibrate(own[0])
+        rows += [model.fit(points, identity).to_vector() for points in own]
+        owners += [number] * len(own)
+    return np.array(rows, np.float64), np.array(owners, np.int64)
 
 
 def main(
-    params_file: Annotated[Path, typer.Argument(help=".npz with params, clip and maybe split")],
+    tracked: Annotated[Path, typer.Argument(help="File of models.prepare.")],
     out: Annotated[Path, typer.Option(help="Where the table goes")] = Path(
         f"shared/assets/wire-v{WIRE_VERSION}.json"
     ),
 ) -> None:
-    """Make the table of wire steps and priors from fitted clips."""
+    """Make the table of wire steps and priors from tracked clips."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with np.load(params_file) as data:
-        params, clip = data["params"].astype(np.float64), data["clip"].astype(np.int64)
-        train = data["split"] == 0 if "split" in data else np.ones(len(clip), bool)
-    table = build(params[train], clip[train], FaceModel.load())
+    model = FaceModel.load()
+    table = build(*fitted(TrackedClips.load(tracked), model), model)
     lines = [f'  "{name}": {json.dumps(value)}' for name, value in table.items()]
     out.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main)

@@ -219,6 +219,6 @@ class Station:
 
 
 def _loss(link: LinkStats | None) -> float:
-    if link is None or link.lost + link.frames == 0:
+    if link is None or link.lost + link.packets == 0:
         return 0.0
-    return round(link.lost / (link.lost + link.frames), 4)
+    return round(link.lost / (link.lost + link.packets), 4)

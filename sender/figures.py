@@ -18,11 +18,17 @@ TIMES_KEPT = 10_000
 
 @dataclass(slots=True)
 class Figures:
-    """What happened so far; times in milliseconds."""
+    """What happened so far; times in milliseconds.
+
+    Attributes:
+        frames_sent: frames that were taken for sending.
+        frames_still: those of them that the receiver needs not, because nothing had moved.
+    """
 
     frames_captured: int = 0
     frames_without_face: int = 0
     frames_sent: int = 0
+    frames_still: int = 0
     frames_dropped: int = 0
     reference_bytes: int = 0
     crop: Crop | None = None
@@ -56,7 +62,8 @@ class Figures:
         crop = self.crop
         return {
             "frames_captured": self.frames_captured,
-            "frames_sent": self.frames_sent,
+            "frames_sent": stats.frames if stats else 0,
+            "frames_still": self.frames_still,
             "frames_without_face": self.frames_without_face,
             "frames_dropped": self.frames_dropped,
             "frames_skipped": stats.frames_skipped if stats else 0,

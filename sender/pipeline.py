@@ -16,14 +16,15 @@ from typing import TypeVar
 from sender.calibration import Calibration, find_calibration
 from sender.capture import Capture, Captured
 from sender.figures import Figures
-from sender.one_euro import OneEuroFilter
 from sender.photograph import MIME, encode_photograph, read_photograph
 from sender.sources import Source, open_source
 from sender.status import REFRESH_S, StatusLine
 from shared.clock import CallClock
 from shared.errors import UnreachableError
 from shared.face_model import FaceModel
+from shared.latency import Latency
 from shared.link_stats import LinkStats
+from shared.one_euro import OneEuroFilter
 from shared.params import Frame, Params
 from shared.tasks import spawn
 from shared.tracker import Tracker
@@ -46,6 +47,7 @@ class Options:
         max_fps: most frames a second.
         loop: play a file again and again.
         timeout_s: how long joining may take.
+        latency: how long frames may wait for one another.
     """
 
     url: str
@@ -55,6 +57,7 @@ class Options:
     max_fps: float = 25.0
     loop: bool = False
     timeout_s: float = 15.0
+    latency: Latency = Latency.NORMAL
 
 
 @dataclass(slots=True)
@@ -135,6 +138,7 @@ class Pipeline:
                 if call is not None:
                     await call.close(self.outcome.reason or "the caller left")
                     self.outcome.stats = call.stats()
+                    self.outcome.figures.frames_still = call.frames_still
         finally:
             await self._work(tracker.close)
 
@@ -144,6 +148,7 @@ class Pipeline:
             timeout=self._options.timeout_s,
             face_model=self._model.fingerprint,
             clock=self._clock,
+            latency=self._options.latency,
         )
 
     async def _talk(

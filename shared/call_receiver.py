@@ -208,15 +208,16 @@ class CallReceiver:
     def _on_packet(self, packet: bytes) -> None:
         received_ms = monotonic_ms()
         # Decoded even when it comes before the calibration: later frames may build on its key.
-        frame = self._decoder.decode(packet)
-        self._link.count_frame(packet)
+        frames = self._decoder.decode(packet)
+        self._link.count_packet(packet, len(frames))
         if self._stage is not _Stage.FRAMES:
             return
-        try:
-            self._handler.on_frame(frame, received_ms)
-        # An error here would end aiortc's receive loop, and with it the call.
-        except Exception:
-            log.exception("showing frame %d failed", frame.sequence)
+        for frame in frames:
+            try:
+                self._handler.on_frame(frame, received_ms)
+            # An error here would end aiortc's receive loop, and with it the call.
+            except Exception:
+                log.exception("showing frame %d failed", frame.sequence)
 
     def _on_closed(self, closed: asyncio.Future[str]) -> None:
         self._handler.on_closed(closed.result())

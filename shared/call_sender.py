@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from aiortc import RTCSessionDescription
 
+from shared.bundler import Bundler
 from shared.clock import CallClock
 from shared.errors import BadInputError, HeadCallError, UnreachableError
+from shared.latency import Latency
 from shared.link import PARAMS_CHANNEL, REFERENCE_CHANNEL, Link
 from shared.link_config import LinkSettings, link_settings
 from shared.link_stats import LinkStats
@@ -45,13 +47,18 @@ class CallSender:
         clock: the call clock; capture times of frames are read from it.
     """
 
-    def __init__(self, address: CallAddress, clock: CallClock, settings: LinkSettings) -> None:
+    def __init__(
+        self, address: CallAddress, clock: CallClock, settings: LinkSettings, latency: Latency
+    ) -> None:
         self.wants_reference = False
         self.clock = clock
         self._address = address
         self._settings = settings
         self._joined: Joined | None = None
-        self._encoder = FrameEncoder()
+        self._latency = latency
+        self._bundler = Bundler(latency)
+        self._encoder = FrameEncoder(latency.key_packets, latency.coarse)
+        self._overdue: asyncio.TimerHandle | None = None
         self._link = Link(clock.now_ms, self._on_message, _refuse_packet, settings)
         loop = asyncio.get_running_loop()
         self._open: asyncio.Future[None] = loop.create_future()
@@ -68,6 +75,7 @@ class CallSender:
         face_model: str,
         clock: CallClock | None = None,
         settings: LinkSettings | None = None,
+        latency: Latency = Latency.LOW,
     ) -> CallSender:
         """Join the call at a receiver.
 
@@ -77,13 +85,14 @@ class CallSender:
             face_model: fingerprint of the face model that frames will be fitted with.
             clock: the call clock, when frames are captured already.
             settings: timings and limits of the link.
+            latency: how long frames may wait for one another.
 
         Raises:
             UnreachableError: nobody there, busy, or no connection in time.
             BadInputError: not an address, or the receiver runs another version.
         """
         address = CallAddress.parse(url)
-        call = cls(address, clock or CallClock(), settings or link_settings())
+        call = cls(address, clock or CallClock(), settings or link_settings(), latency)
         try:
             async with asyncio.timeout(timeout):
                 await call._join(timeout)
@@ -127,7 +136,7 @@ class CallSender:
         self._link.send(Calibration.of(origin))
 
     def send_frame(self, frame: Frame) -> bool:
-        """Send a frame.
+        """Send a frame, as soon as those that share its packet are there.
 
         Args:
             frame: sequence and capture time may not fall.
@@ -136,18 +145,48 @@ class CallSender:
             False when it was skipped: the link is stalled or the call is over. An old frame
             that waits in a queue is worth less than the next one.
         """
+        if not self._is_open():
+            return False
+        sent = [self._send_packet(frames) for frames in self._bundler.add(frame)]
+        self._watch_overdue()
+        return all(sent)
+
+    def _is_open(self) -> bool:
         channel = self._link.params
-        if channel is None or channel.readyState != "open" or self._link.is_over():
-            return False
+        return channel is not None and channel.readyState == "open" and not self._link.is_over()
+
+    def _send_packet(self, frames: list[Frame]) -> bool:
+        channel = self._link.params
+        assert channel is not None
         if channel.bufferedAmount > self._settings.stalled_bytes:
-            self._link.frames_skipped += 1
+            self._link.frames_skipped += len(frames)
             return False
-        self._link.send_packet(self._encoder.encode(frame))
+        self._link.send_packet(self._encoder.encode(frames), len(frames))
         return True
+
+    def _watch_overdue(self) -> None:
+        """Let no frame wait for others that never come: the camera may have stopped."""
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+        if (wait_ms := self._bundler.wait_ms()) is not None:
+            loop = asyncio.get_running_loop()
+            self._overdue = loop.call_later(wait_ms / 1000, self._flush)
+
+    def _flush(self) -> None:
+        self._overdue = None
+        if self._is_open():
+            for frames in self._bundler.flush():
+                self._send_packet(frames)
 
     def stats(self) -> LinkStats:
         """Return the figures of the call so far."""
         return self._link.stats(self._link.clock.offset_ms)
+
+    @property
+    def frames_still(self) -> int:
+        """How many frames were not sent because the face was still."""
+        return self._bundler.frames_still
 
     @property
     def said_bye(self) -> bool:
@@ -160,6 +199,7 @@ class CallSender:
 
     async def close(self, reason: str) -> None:
         """End the call: what was sent still leaves, then the connection is closed."""
+        self._flush()
         await self._link.close(reason)
         joined, self._joined = self._joined, None
         if joined is not None and joined.location is not None:

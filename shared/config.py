@@ -10,6 +10,8 @@ from functools import lru_cache
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.latency import Latency
+
 
 class Settings(BaseSettings):
     """Defaults shared by both ends; command-line options override them."""
@@ -21,6 +23,9 @@ class Settings(BaseSettings):
     picture_size: int = Field(256, description="Side of the rebuilt picture, pixels.")
     max_fps: float = Field(25.0, gt=0, description="Frames a second the sender captures at most.")
     connect_timeout_s: float = Field(15.0, gt=0, description="How long joining a call may take.")
+    latency: Latency = Field(
+        Latency.NORMAL, description="How long frames may wait for one another."
+    )
     preset: str = Field("lite", description="Generator preset the receiver runs.")
     engine: str = Field("auto", description="Engine that runs the generator.")
 

@@ -37,7 +37,8 @@ class Link:
     Attributes:
         closed: done with the reason once the connection is gone.
         said_bye: whether the other side ended the call with a goodbye.
-        frames: frames sent (a sender) or taken in (a receiver), as counted by the owner.
+        frames: frames sent (a sender) or taken in (a receiver).
+        packets: frame packets, likewise.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Link:
         self.clock = ClockEstimate()
         self.meter = LinkMeter()
         self.settings = settings
-        self.frames = self.frames_skipped = self.payload_bytes = self.lost = 0
+        self.frames = self.packets = self.frames_skipped = self.payload_bytes = self.lost = 0
         self.reference: RTCDataChannel | None = None
         self.params: RTCDataChannel | None = None
         self._now_ms = now_ms
@@ -73,7 +74,7 @@ class Link:
         self._packet_complaints = Complaints("frame packet")
         self._late_complaints = Complaints("order of packets", level=logging.DEBUG)
         self._sent_messages = self._received_messages = 0
-        self._frames_sent = 0
+        self._packets_sent = 0
         self._heard_ms = now_ms()
         self._first_frame_ms: float | None = None
         self._setup_bytes = 0
@@ -113,20 +114,21 @@ class Link:
             self.reference.send(encode(message))
             self._sent_messages += 1
 
-    def send_packet(self, packet: bytes) -> None:
-        """Send a frame packet on the open params channel and count it."""
+    def send_packet(self, packet: bytes, frames: int) -> None:
+        """Send a packet of frames on the open params channel and count it."""
         assert self.params is not None
-        self.count_frame(packet)
-        self._frames_sent += 1
+        self.count_packet(packet, frames)
+        self._packets_sent += 1
         self._sent_messages += 1
         self.params.send(packet)
 
-    def count_frame(self, packet: bytes) -> None:
-        """Count a frame sent or taken in."""
+    def count_packet(self, packet: bytes, frames: int) -> None:
+        """Count a packet of frames sent or taken in."""
         if self._first_frame_ms is None:
             self._first_frame_ms = self._now_ms()
             self._setup_bytes = self.meter.bytes_sent + self.meter.bytes_received
-        self.frames += 1
+        self.frames += frames
+        self.packets += 1
         self.payload_bytes += len(packet)
 
     def is_over(self) -> bool:
@@ -156,6 +158,7 @@ class Link:
             messages_sent=self._sent_messages,
             messages_received=self._received_messages,
             frames=self.frames,
+            packets=self.packets,
             frames_skipped=self.frames_skipped,
             lost=self.lost,
             malformed=self._session_complaints.total + self._packet_complaints.total,
@@ -165,7 +168,7 @@ class Link:
         )
 
     def _say_bye(self, reason: str) -> None:
-        self.send(Bye(reason[:TEXT_LIMIT], self._frames_sent))
+        self.send(Bye(reason[:TEXT_LIMIT], self._packets_sent))
 
     async def _finish(self, reason: str, drain_s: float) -> None:
         try:
@@ -201,11 +204,11 @@ class Link:
             await asyncio.sleep(self.settings.first_ping_s if early else self.settings.ping_s)
 
     def _ping(self) -> None:
-        self.send(self.clock.ping(self._now_ms(), sent=self._frames_sent, lost=self._missing))
+        self.send(self.clock.ping(self._now_ms(), sent=self._packets_sent, lost=self._missing))
 
     @property
     def _missing(self) -> int:
-        return 0 if self._frames_sent else self.lost
+        return 0 if self._packets_sent else self.lost
 
     def _session_bytes(self, data: bytes | str) -> None:
         self._heard()
@@ -239,10 +242,10 @@ class Link:
 
     def _count_lost(self, peer_sent: int, peer_lost: int) -> None:
         """A sender takes its receiver's word; a receiver compares what was sent with what came."""
-        if self._frames_sent:
-            self.lost = min(peer_lost, self._frames_sent)
+        if self._packets_sent:
+            self.lost = min(peer_lost, self._packets_sent)
         else:
-            self.lost = max(0, peer_sent - self.frames)
+            self.lost = max(0, peer_sent - self.packets)
 
     def _packet_bytes(self, data: bytes | str) -> None:
         self._heard()

@@ -19,8 +19,9 @@ class LinkStats:
         messages_sent: data channel messages sent, both channels.
         messages_received: data channel messages received, both channels.
         frames: frames sent by a sender or taken in by a receiver.
+        packets: frame packets, likewise.
         frames_skipped: frames a sender did not send because the link was stalled.
-        lost: frames the sender sent and the receiver misses, as of the last sign of life.
+        lost: frame packets the sender sent and the receiver misses, as of the last sign of life.
         malformed: messages that could not be used.
         rtt_ms: newest round trip, milliseconds; None while unknown.
         clock_offset_ms: what to add to the sender's call clock to get the receiver's monotonic
@@ -35,6 +36,7 @@ class LinkStats:
     messages_sent: int
     messages_received: int
     frames: int
+    packets: int
     frames_skipped: int
     lost: int
     malformed: int

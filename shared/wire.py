@@ -1,29 +1,36 @@
-"""Frame packets, wire version 1: 35 floats in about 19 bytes.
+"""Frame packets, wire version 2: one to eight frames of 35 floats, about 12 bytes each.
 
 Layout, big-endian bit fields and then the range coder's bytes::
 
-    key    version:3 distance:4 (0)    class:2 (0) sequence:16 time:23   6 bytes, levels
-    delta  version:3 distance:4 (1-15) class:2     sequence:16 dt:15     5 bytes, level differences
+    key    version:3 count-1:3 coarse:1 distance:5 (0)    sequence:15 time:21   6 bytes
+    delta  version:3 count-1:3 coarse:1 distance:5 (1-31) sequence:15 dt:13     5 bytes
+    span:8, only where count > 1                                                1 byte
 
-A key packet stands alone. A delta packet holds the difference to the key ``distance`` frames
-before it and never to another delta, so a lost packet spoils nothing beyond the few frames up to
-the next key. ``sequence`` and ``time`` (milliseconds) wrap and are unwrapped near the newest
-frame; ``dt`` counts milliseconds since the key. ``class`` picks one of four widths of priors:
-the encoder takes the shortest. The levels come from the table in :mod:`shared.wire_table`.
+A packet holds ``count`` frames of consecutive numbers. Its last frame, the anchor, comes first in
+the coded part: alone in a key packet, as the difference to the anchor of the key ``distance``
+frames before it in a delta packet, and never to another delta, so that a lost packet spoils
+nothing beyond the next key. Then comes the first frame, as the difference to the anchor; then,
+by halves, the frames between, each as the difference to the mean of its two neighbours. Every
+difference has a ``class``, one of four widths of priors: the encoder takes the cheapest.
+
+``sequence`` and ``time`` (milliseconds) are the anchor's; they wrap and are unwrapped near the
+newest frame. ``dt`` counts milliseconds since the key. ``span`` is the time from the first frame
+to the anchor in steps of 2 ms; the frames lie evenly in it. ``coarse`` says that the steps are
+twice as wide. The levels come from the table in :mod:`shared.wire_table`.
 """
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import constriction
 import numpy as np
+import numpy.typing as npt
 
 from shared.params import Frame, Params, ParamsError
 from shared.sequence import ReplayWindow, unwrap
+from shared.wire_coder import CLASS_MODEL, Coded, pack, unpacker
 from shared.wire_errors import (
-    EntropyError,
     KindError,
     RangeError,
     StaleKeyError,
@@ -31,16 +38,17 @@ from shared.wire_errors import (
     TruncatedError,
     VersionError,
 )
-from shared.wire_table import DELTA_CLASSES, WIRE_VERSION, Levels, Model, WireTable, wire_table
+from shared.wire_table import DELTA_CLASSES, WIRE_VERSION, Levels, Width, WireTable, wire_table
 
-# 35 numbers of at most 24 bits, and the header.
-PACKET_LIMIT = 112
-# Measured: 4 to 6 cost the same, and the fewer frames hang on one key, the fewer a loss takes.
-KEY_INTERVAL = 4
-MAX_DISTANCE = 15
-SEQUENCE_BITS = 16
-TIME_BITS = 23
-DT_BITS = 15
+MAX_FRAMES = 8
+# Eight times 35 numbers of at most 24 bits, and the header.
+PACKET_LIMIT = 7 + MAX_FRAMES * 106
+KEY_PACKETS = 4
+MAX_DISTANCE = 31
+SEQUENCE_BITS = 15
+TIME_BITS = 21
+DT_BITS = 13
+SPAN_MS = 2
 KEY_HEADER = 6
 DELTA_HEADER = 5
 # What a gap in the sequence means for the clock, to unwrap the time: the sender's frame rate.
@@ -51,210 +59,253 @@ FRAME_MS = 40
 class _Key:
     sequence: int
     captured_ms: int
+    coarse: bool
     levels: Levels
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A packet's header; ``sequence`` and ``clock`` as sent, before they are unwrapped."""
+
+    count: int
+    coarse: bool
+    distance: int
+    sequence: int
+    clock: int
+    span_ms: int
+    size: int
 
 
 class FrameEncoder:
     """Turns the frames of one call into packets."""
 
-    def __init__(self, table: WireTable | None = None, key_interval: int = KEY_INTERVAL) -> None:
+    def __init__(self, key_packets: int = KEY_PACKETS, coarse: bool = False) -> None:
         """Start a call.
 
         Args:
-            table: the wire table; the committed one by default.
-            key_interval: a key at least every so many frames, 1 to 16; 1 sends only keys.
+            key_packets: a key at least every so many packets; 1 sends only keys.
+            coarse: send the numbers half as finely.
         """
-        self._table = table or wire_table()
-        self._interval = min(key_interval, MAX_DISTANCE + 1)
+        self._table = wire_table(coarse)
+        self._coarse = coarse
+        self._key_packets = key_packets
+        self._since_key = 0
         self._key: _Key | None = None
 
-    def encode(self, frame: Frame) -> bytes:
-        """Return a frame's packet, at most :data:`PACKET_LIMIT` bytes.
+    def encode(self, frames: Sequence[Frame]) -> bytes:
+        """Return the packet of one to eight frames, at most :data:`PACKET_LIMIT` bytes.
 
         Args:
-            frame: sequence and capture time may not fall from one call to the next.
+            frames: of consecutive numbers; these and the capture times may not fall from one
+                call to the next.
         """
-        levels = self._table.quantise(frame.params.to_vector())
+        anchor = frames[-1]
+        if not 1 <= len(frames) <= MAX_FRAMES or anchor.sequence - frames[0].sequence != (
+            len(frames) - 1
+        ):
+            raise ValueError("a packet holds one to eight frames of consecutive numbers")
+        positions = [self._table.positions(frame.params.to_vector()) for frame in frames]
+        key = self._key if self._reaches(anchor) else None
+        coded, levels = _code(positions, self._table, None if key is None else key.levels)
+        header = self._header(frames, key)
+        if key is None:
+            self._since_key = 0
+            self._key = _Key(anchor.sequence, anchor.captured_ms, self._coarse, levels)
+        self._since_key += 1
+        return header + pack(coded)
+
+    def _reaches(self, anchor: Frame) -> bool:
         key = self._key
-        if key is not None and self._is_near(frame, key):
-            return self._delta(frame, levels, key)
-        self._key = _Key(frame.sequence, frame.captured_ms, levels)
-        header = (
-            WIRE_VERSION << 45
-            | frame.sequence % (1 << SEQUENCE_BITS) << TIME_BITS
-            | frame.captured_ms % (1 << TIME_BITS)
-        )
-        return header.to_bytes(KEY_HEADER, "big") + pack_levels(
-            levels - self._table.low, self._table.key
-        )
+        if key is None or self._since_key >= self._key_packets:
+            return False
+        waited_ms = anchor.captured_ms - key.captured_ms
+        return 0 < anchor.sequence - key.sequence <= MAX_DISTANCE and 0 <= waited_ms < 1 << DT_BITS
 
-    def _is_near(self, frame: Frame, key: _Key) -> bool:
-        distance = frame.sequence - key.sequence
-        waited_ms = frame.captured_ms - key.captured_ms
-        return 0 < distance < self._interval and 0 <= waited_ms < 1 << DT_BITS
-
-    def _delta(self, frame: Frame, levels: Levels, key: _Key) -> bytes:
-        symbols = levels - key.levels + (self._table.high - self._table.low)
-        coded = [pack_levels(symbols, models) for models in self._table.delta]
-        shortest = min(range(DELTA_CLASSES), key=lambda index: len(coded[index]))
-        header = (
-            WIRE_VERSION << 37
-            | (frame.sequence - key.sequence) << 33
-            | shortest << 31
-            | frame.sequence % (1 << SEQUENCE_BITS) << DT_BITS
-            | (frame.captured_ms - key.captured_ms)
-        )
-        return header.to_bytes(DELTA_HEADER, "big") + coded[shortest]
+    def _header(self, frames: Sequence[Frame], key: _Key | None) -> bytes:
+        anchor = frames[-1]
+        distance = 0 if key is None else anchor.sequence - key.sequence
+        head = (WIRE_VERSION << 3 | len(frames) - 1) << 6 | self._coarse << 5 | distance
+        head = head << SEQUENCE_BITS | anchor.sequence % (1 << SEQUENCE_BITS)
+        if key is None:
+            head = head << TIME_BITS | anchor.captured_ms % (1 << TIME_BITS)
+        else:
+            head = head << DT_BITS | anchor.captured_ms - key.captured_ms
+        packed = head.to_bytes(DELTA_HEADER if distance else KEY_HEADER, "big")
+        if len(frames) == 1:
+            return packed
+        span = round((anchor.captured_ms - frames[0].captured_ms) / SPAN_MS)
+        return packed + bytes([min(max(span, 0), 255)])
 
 
 class FrameDecoder:
     """Turns the packets of one call, in whatever order they come, into frames."""
 
-    def __init__(self, table: WireTable | None = None, window: int = 64) -> None:
+    def __init__(self, window: int = 64) -> None:
         """Start a call.
 
         Args:
-            table: the wire table; the committed one by default.
             window: how many frames late a packet may come.
         """
-        self._table = table or wire_table()
         self._window = ReplayWindow(window)
         self._keys: dict[int, _Key] = {}
         self._newest_ms = 0
 
-    def decode(self, packet: bytes) -> Frame:
-        """Return the frame in a packet.
+    def decode(self, packet: bytes) -> list[Frame]:
+        """Return the frames in a packet, in order.
 
         Raises:
             TruncatedError, TooLongError: its length cannot be.
             VersionError: another wire version.
-            KindError: a kind this version does not have.
-            DuplicateError, TooOldError: the frame came before, or far too late.
+            KindError: its header is none that this version has.
+            DuplicateError, TooOldError: a frame of it came before, or far too late.
             StaleKeyError: the key it needs never came.
             EntropyError: the coded part is not an encoder's.
             RangeError: the numbers are no face's.
         """
-        version, distance = _check_head(packet)
-        if version != WIRE_VERSION:
-            raise VersionError(f"a frame packet has version {version}, not {WIRE_VERSION}")
-        return self._decode_delta(packet) if distance else self._decode_key(packet)
-
-    def _decode_key(self, packet: bytes) -> Frame:
-        header = int.from_bytes(packet[:KEY_HEADER], "big")
-        if header >> 39 & 3:
-            raise KindError("a key packet has no classes")
-        sequence = self._sequence(header >> TIME_BITS)
-        gap_ms = (sequence - max(self._window.newest, 0)) * FRAME_MS
-        captured_ms = unwrap(header % (1 << TIME_BITS), max(self._newest_ms + gap_ms, 0), TIME_BITS)
-        levels = self._table.low + unpack_levels(packet[KEY_HEADER:], self._table.key)
-        frame = self._frame(sequence, captured_ms, levels)
-        self._keys[sequence] = _Key(sequence, captured_ms, levels)
-        for old in [number for number in self._keys if number < sequence - self._window.size]:
-            del self._keys[old]
-        return frame
-
-    def _decode_delta(self, packet: bytes) -> Frame:
-        header = int.from_bytes(packet[:DELTA_HEADER], "big")
-        sequence = self._sequence(header >> DT_BITS)
-        key = self._keys.get(sequence - (header >> 33 & 15))
-        if key is None:
-            raise StaleKeyError(f"frame {sequence} builds on a key that is not here")
-        span = self._table.high - self._table.low
-        models = self._table.delta[header >> 31 & 3]
-        levels = key.levels - span + unpack_levels(packet[DELTA_HEADER:], models)
-        if (levels < self._table.low).any() or (levels > self._table.high).any():
-            raise RangeError(f"frame {sequence} leaves the range of what a camera can see")
-        return self._frame(sequence, key.captured_ms + header % (1 << DT_BITS), levels)
-
-    def _sequence(self, bits: int) -> int:
-        wrapped = bits % (1 << SEQUENCE_BITS)
-        sequence = unwrap(wrapped, max(self._window.newest, 0), SEQUENCE_BITS)
-        self._window.check(sequence)
-        return sequence
-
-    def _frame(self, sequence: int, captured_ms: int, levels: Levels) -> Frame:
-        try:
-            params = Params.from_vector(self._table.values(levels))
-        except ParamsError as error:
-            raise RangeError(f"frame {sequence} cannot be shown: {error}") from error
+        header = _read_header(packet)
+        sequence = unwrap(header.sequence, max(self._window.newest, 0), SEQUENCE_BITS)
+        numbers = range(sequence - header.count + 1, sequence + 1)
+        if numbers[0] < 0:
+            raise KindError(f"frame {numbers[0]} would come before the first")
+        for number in numbers:
+            self._window.check(number)
+        key = self._key_of(header, sequence)
+        anchor_ms = self._time(header, sequence, key)
+        table = wire_table(header.coarse)
+        rows = _decode_levels(packet[header.size :], header.count, table, key)
+        frames = [
+            Frame(number, time_ms, _params(table, levels, number))
+            for number, time_ms, levels in zip(
+                numbers, _spread(anchor_ms, header), rows, strict=True
+            )
+        ]
+        # Only now: a refused packet leaves no trace.
         if sequence > self._window.newest:
-            self._newest_ms = captured_ms
-        self._window.add(sequence)
-        return Frame(sequence, captured_ms, params)
+            self._newest_ms = anchor_ms
+        for number in numbers:
+            self._window.add(number)
+        if key is None:
+            self._keep(_Key(sequence, anchor_ms, header.coarse, rows[-1]))
+        return frames
+
+    def _key_of(self, header: _Header, sequence: int) -> _Key | None:
+        if not header.distance:
+            return None
+        key = self._keys.get(sequence - header.distance)
+        if key is None or key.coarse != header.coarse:
+            raise StaleKeyError(f"frame {sequence} builds on a key that is not here")
+        return key
+
+    def _time(self, header: _Header, sequence: int, key: _Key | None) -> int:
+        if key is not None:
+            return key.captured_ms + header.clock
+        gap_ms = (sequence - max(self._window.newest, 0)) * FRAME_MS
+        return unwrap(header.clock, max(self._newest_ms + gap_ms, 0), TIME_BITS)
+
+    def _keep(self, key: _Key) -> None:
+        self._keys[key.sequence] = key
+        for old in [number for number in self._keys if number < key.sequence - self._window.size]:
+            del self._keys[old]
 
 
-def pack_levels(symbols: Levels, models: tuple[Model, ...]) -> bytes:
-    """Return symbols as the range coder's bytes, as few as tell them apart.
-
-    The coder writes whole 32-bit words; a decoder that reads zeros past the end needs only the
-    leading bytes that name a point inside the final interval.
-
-    Args:
-        symbols: one for each model, from 0.
-        models: the entropy models.
-    """
-    encoder = constriction.stream.queue.RangeEncoder()
-    for symbol, model in zip(symbols.tolist(), models, strict=True):
-        encoder.encode(symbol, model)
-    whole: bytes = encoder.get_compressed().astype(">u4").tobytes()
-    wanted = symbols.tolist()
-    best = whole
-    for size in range(len(whole) - 1, 0, -1):
-        shorter = _shorten(whole, size, wanted, models)
-        if shorter is None:
-            break
-        best = shorter
-    return best
-
-
-def unpack_levels(data: bytes, models: tuple[Model, ...]) -> Levels:
-    """Return the symbols held by the range coder's bytes.
-
-    Raises:
-        EntropyError: no encoder writes these bytes.
-    """
-    decoded = _decode(data, models)
-    if decoded is None:
-        raise EntropyError("the coded numbers of a frame packet are damaged")
-    symbols = np.array(decoded, np.int64)
-    # Each frame has one encoding: anything else was damaged or made up.
-    if pack_levels(symbols, models) != data:
-        raise EntropyError("the coded numbers of a frame packet are not an encoder's")
-    return symbols
-
-
-def _shorten(whole: bytes, size: int, wanted: list[int], models: tuple[Model, ...]) -> bytes | None:
-    """Return ``size`` bytes that decode to the same symbols, rounding down or up."""
-    down = whole[:size]
-    if _decode(down, models) == wanted:
-        return down
-    above = int.from_bytes(down, "big") + 1
-    if above >> 8 * size:
-        return None
-    up = above.to_bytes(size, "big")
-    return up if _decode(up, models) == wanted else None
-
-
-def _decode(data: bytes, models: tuple[Model, ...]) -> list[int] | None:
-    """Return the symbols, or None where the bytes lie outside every interval."""
-    padded = data + bytes(-len(data) % 4)
-    words = np.frombuffer(padded, ">u4").astype(np.uint32)
-    decoder = constriction.stream.queue.RangeDecoder(words)
-    try:
-        return [int(decoder.decode(model)) for model in models]
-    # constriction raises AssertionError on impossible bytes, but documents no type.
-    except Exception:
-        return None
-
-
-def _check_head(packet: bytes) -> tuple[int, int]:
-    """Return version and distance of a packet of a possible length."""
+def _read_header(packet: bytes) -> _Header:
     if len(packet) > PACKET_LIMIT:
         raise TooLongError(f"a frame packet has at most {PACKET_LIMIT} bytes, not {len(packet)}")
     if len(packet) < 2:
         raise TruncatedError("a frame packet ends inside its header")
-    (head,) = struct.unpack_from(">H", packet)
-    distance = head >> 9 & 15
-    if len(packet) < (DELTA_HEADER if distance else KEY_HEADER):
+    if packet[0] >> 5 != WIRE_VERSION:
+        raise VersionError(f"a frame packet has version {packet[0] >> 5}, not {WIRE_VERSION}")
+    count, distance = (packet[0] >> 2 & 7) + 1, (packet[0] << 8 | packet[1]) >> 4 & 31
+    bits = DT_BITS if distance else TIME_BITS
+    fixed = DELTA_HEADER if distance else KEY_HEADER
+    size = fixed + (count > 1)
+    if len(packet) < size:
         raise TruncatedError("a frame packet ends inside its header")
-    return head >> 13, distance
+    head = int.from_bytes(packet[:fixed], "big")
+    return _Header(
+        count=count,
+        coarse=bool(packet[0] >> 1 & 1),
+        distance=distance,
+        sequence=head >> bits & (1 << SEQUENCE_BITS) - 1,
+        clock=head & (1 << bits) - 1,
+        span_ms=packet[fixed] * SPAN_MS if count > 1 else 0,
+        size=size,
+    )
+
+
+def _spread(anchor_ms: int, header: _Header) -> list[int]:
+    """Return the capture times of a packet's frames: evenly up to the anchor's."""
+    gaps = max(header.count - 1, 1)
+    return [
+        max(anchor_ms - round(header.span_ms * (header.count - 1 - index) / gaps), 0)
+        for index in range(header.count)
+    ]
+
+
+def between(first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (frame, neighbour before, neighbour after) of the frames between two, by halves."""
+    if last - first < 2:
+        return
+    middle = (first + last) // 2
+    yield middle, first, last
+    yield from between(first, middle)
+    yield from between(middle, last)
+
+
+def _code(
+    positions: list[npt.NDArray[np.float64]], table: WireTable, key: Levels | None
+) -> tuple[list[Coded], Levels]:
+    """Return what the range coder gets for the frames of a packet, and the anchor's levels."""
+    last = len(positions) - 1
+    rows: dict[int, Levels] = {}
+    coded: list[Coded] = []
+
+    def add(index: int, predicted: Levels, classes: tuple[Width, ...]) -> None:
+        rows[index] = table.near(positions[index], predicted)
+        symbols = rows[index] - predicted + table.span
+        cheapest = min(range(DELTA_CLASSES), key=lambda kind: classes[kind].cost(symbols))
+        coded.append(Coded((CLASS_MODEL,), np.array([cheapest])))
+        coded.append(Coded(classes[cheapest].models, symbols))
+
+    if key is None:
+        rows[last] = table.nearest(positions[last])
+        coded.append(Coded(table.key, rows[last] - table.low))
+    else:
+        add(last, key, table.delta)
+    if last:
+        add(0, rows[last], table.delta)
+    for index, before, after in between(0, last):
+        add(index, (rows[before] + rows[after]) // 2, table.between)
+    return coded, rows[last]
+
+
+def _decode_levels(data: bytes, count: int, table: WireTable, key: _Key | None) -> list[Levels]:
+    """Return the levels of a packet's frames, in order."""
+    take, finish = unpacker(data)
+    rows: dict[int, Levels] = {}
+    last = count - 1
+
+    def add(index: int, predicted: Levels, classes: tuple[Width, ...]) -> None:
+        kind = int(take((CLASS_MODEL,))[0])
+        levels = predicted - table.span + take(classes[kind].models)
+        if (levels < table.low).any() or (levels > table.high).any():
+            raise RangeError("a frame leaves the range of what a camera can see")
+        rows[index] = levels
+
+    if key is None:
+        rows[last] = table.low + take(table.key)
+    else:
+        add(last, key.levels, table.delta)
+    if last:
+        add(0, rows[last], table.delta)
+    for index, before, after in between(0, last):
+        add(index, (rows[before] + rows[after]) // 2, table.between)
+    finish()
+    return [rows[index] for index in range(count)]
+
+
+def _params(table: WireTable, levels: Levels, number: int) -> Params:
+    try:
+        return Params.from_vector(table.values(levels))
+    except ParamsError as error:
+        raise RangeError(f"frame {number} cannot be shown: {error}") from error

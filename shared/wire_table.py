@@ -1,6 +1,6 @@
 """The committed table behind frame packets: how finely each number is sent and how often it varies.
 
-``shared/assets/wire-v1.json`` is made by ``models.build_wire_table`` from fitted training clips.
+``shared/assets/wire-v2.json`` is made by ``models.build_wire_table`` from fitted training clips.
 Changing it changes the bytes of a packet, so a changed table is a new wire version.
 """
 
@@ -25,8 +25,11 @@ from shared.params import (
     TRANSLATION_LIMIT,
 )
 
-WIRE_VERSION = 1
+WIRE_VERSION = 2
 DELTA_CLASSES = 4
+# A difference counts as none up to this share of a step: a tenth fewer bits for a tenth more error.
+DEAD_ZONE = 0.6
+LEAST_SHARE = 2.0**-24  # the coder gives no level less
 
 Levels = npt.NDArray[np.int64]
 Model = Any  # constriction ships no types
@@ -60,6 +63,23 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True)
+class Width:
+    """The priors of the differences of one class of motion.
+
+    Attributes:
+        models: 35 entropy models.
+        bits: for each of them, what every symbol costs.
+    """
+
+    models: tuple[Model, ...]
+    bits: tuple[npt.NDArray[np.float64], ...]
+
+    def cost(self, symbols: Levels) -> float:
+        """Return the bits that 35 symbols cost."""
+        return float(sum(bits[symbol] for bits, symbol in zip(self.bits, symbols, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
 class WireTable:
     """Quantiser and priors of every number of a frame.
 
@@ -69,8 +89,9 @@ class WireTable:
         low: shape (35,), smallest level that stays inside the limits of ``shared.params``.
         high: shape (35,), largest one.
         key: 35 entropy models of levels, counted from ``low``.
-        delta: for each class of motion, 35 entropy models of level differences, counted from
-            ``low - high``.
+        delta: for each class of motion, the priors of the differences to another frame, counted
+            from ``low - high``.
+        between: likewise, of the differences to the mean of two frames.
     """
 
     centres: npt.NDArray[np.float64]
@@ -78,7 +99,8 @@ class WireTable:
     low: Levels
     high: Levels
     key: tuple[Model, ...]
-    delta: tuple[tuple[Model, ...], ...]
+    delta: tuple[Width, ...]
+    between: tuple[Width, ...]
 
     @classmethod
     def build(
@@ -87,6 +109,7 @@ class WireTable:
         steps: npt.NDArray[np.float64],
         key: list[Prior],
         delta: list[list[Prior]],
+        between: list[list[Prior]],
     ) -> WireTable:
         """Return the table with its entropy models made.
 
@@ -95,6 +118,7 @@ class WireTable:
             steps: shape (35,).
             key: 35 priors.
             delta: 35 priors for each class.
+            between: likewise.
         """
         low, high = level_range(centres, steps)
         spans = high - low
@@ -104,32 +128,47 @@ class WireTable:
             low,
             high,
             tuple(_model(p, a, b) for p, a, b in zip(key, low, high, strict=True)),
-            tuple(
-                tuple(_model(p, -span, span) for p, span in zip(priors, spans, strict=True))
-                for priors in delta
-            ),
+            tuple(_width(priors, spans) for priors in delta),
+            tuple(_width(priors, spans) for priors in between),
         )
 
     @classmethod
-    def parse(cls, text: str) -> WireTable:
-        """Return the table written by ``models.build_wire_table``."""
-        data = json.loads(text)
-        if data["version"] != WIRE_VERSION:
-            raise ValueError(f"the wire table has version {data['version']}, not {WIRE_VERSION}")
+    def parse(cls, text: str, coarse: bool = False) -> WireTable:
+        """Return the fine or the coarse table written by ``models.build_wire_table``."""
+        whole = json.loads(text)
+        if whole["version"] != WIRE_VERSION:
+            raise ValueError(f"the wire table has version {whole['version']}, not {WIRE_VERSION}")
+        data = whole["coarse" if coarse else "fine"]
         table = cls.build(
             np.array(data["centres"], np.float64),
             np.array(data["steps"], np.float64),
             [Prior(*prior) for prior in data["key"]],
             [[Prior(*prior) for prior in priors] for priors in data["delta"]],
+            [[Prior(*prior) for prior in priors] for priors in data["between"]],
         )
-        if table.steps.shape != (PARAMS_SIZE,) or len(table.delta) != DELTA_CLASSES:
+        classes = (len(table.delta), len(table.between))
+        if table.steps.shape != (PARAMS_SIZE,) or classes != (DELTA_CLASSES, DELTA_CLASSES):
             raise ValueError("the wire table does not describe 35 numbers")
         return table
 
-    def quantise(self, values: npt.NDArray[np.floating[Any]]) -> Levels:
-        """Return the levels nearest to 35 values, inside the limits."""
-        levels = np.rint((values.astype(np.float64) - self.centres) / self.steps)
-        return np.clip(levels.astype(np.int64), self.low, self.high)
+    @property
+    def span(self) -> Levels:
+        """The largest difference of two levels of each number, shape (35,)."""
+        return self.high - self.low
+
+    def positions(self, values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """Return where 35 values lie between the levels, shape (35,)."""
+        return (values.astype(np.float64) - self.centres) / self.steps
+
+    def nearest(self, positions: npt.NDArray[np.float64]) -> Levels:
+        """Return the levels nearest to 35 positions, inside the limits."""
+        return np.clip(np.rint(positions).astype(np.int64), self.low, self.high)
+
+    def near(self, positions: npt.NDArray[np.float64], predicted: Levels) -> Levels:
+        """Return levels near 35 positions, the predicted ones where these are near enough."""
+        away = positions - predicted
+        moved = np.sign(away) * np.floor(np.abs(away) + 1 - DEAD_ZONE)
+        return np.clip(predicted + moved.astype(np.int64), self.low, self.high)
 
     def values(self, levels: Levels) -> npt.NDArray[np.float32]:
         """Return the values that 35 levels stand for."""
@@ -137,10 +176,10 @@ class WireTable:
 
 
 @lru_cache
-def wire_table() -> WireTable:
-    """Return the committed table, read once."""
+def wire_table(coarse: bool = False) -> WireTable:
+    """Return the committed table, fine or coarse, read once."""
     asset = resources.files("shared") / "assets" / f"wire-v{WIRE_VERSION}.json"
-    return WireTable.parse(asset.read_text(encoding="utf-8"))
+    return WireTable.parse(asset.read_text(encoding="utf-8"), coarse)
 
 
 def level_range(
@@ -157,6 +196,15 @@ def level_range(
     low = np.floor((bottom - centres) / steps).astype(np.int64) + 1
     high = np.ceil((top - centres) / steps).astype(np.int64) - 1
     return low, high
+
+
+def _width(priors: list[Prior], spans: Levels) -> Width:
+    models, bits = [], []
+    for prior, span in zip(priors, spans, strict=True):
+        weights = prior.weights(-int(span), int(span))
+        models.append(_model(prior, -int(span), int(span)))
+        bits.append(-np.log2(np.maximum(weights / weights.sum(), LEAST_SHARE)))
+    return Width(tuple(models), tuple(bits))
 
 
 def _model(prior: Prior, low: int, high: int) -> Model:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.config import Settings, settings
+from shared.latency import Latency
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,7 @@ def test_every_field_can_be_set_in_the_environment(monkeypatch: pytest.MonkeyPat
         "picture_size": 128,
         "max_fps": 12.5,
         "connect_timeout_s": 3.0,
+        "latency": Latency.ECONOMY,
         "preset": "full",
         "engine": "onnxruntime",
     }

@@ -22,6 +22,7 @@ LINK = LinkStats(
     messages_sent=10,
     messages_received=110,
     frames=100,
+    packets=0,
     frames_skipped=0,
     lost=4,
     malformed=0,

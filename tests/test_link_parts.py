@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aioice import ice
 
-from shared.delayed_sack import DelayedSack
+from shared.delayed_sack import DELAY_S, DelayedSack
 from shared.link_meter import LinkMeter
 from shared.loopback import allow_loopback
 from shared.outbound import drain
@@ -26,9 +27,17 @@ class Association:
         self._sack_duplicates: list[int] = []
         self.acknowledged = asyncio.Event()
 
+    async def _receive_data_chunk(self, chunk: Any) -> None:
+        self._sack_needed = True
+
     async def _send_sack(self) -> None:
         self.sent += 1
         self.acknowledged.set()
+
+    async def take(self, size: int) -> None:
+        """Do what aiortc does with a packet of one chunk."""
+        await self._receive_data_chunk(SimpleNamespace(user_data=bytes(size)))
+        await self._send_sack()
 
 
 class Connection:
@@ -36,18 +45,32 @@ class Connection:
         self.sctp = sctp
 
 
-async def test_every_second_packet_is_acknowledged() -> None:
+async def test_every_second_packet_of_full_size_is_acknowledged() -> None:
     association = Association()
     DelayedSack(Connection(association))  # type: ignore[arg-type]
     for _ in range(6):
-        await association._send_sack()
+        await association.take(1200)
     assert association.sent == 3
+
+
+async def test_small_packets_share_an_acknowledgement() -> None:
+    association = Association()
+    DelayedSack(Connection(association))  # type: ignore[arg-type]
+    for _ in range(12):
+        await association.take(40)
+    assert association.sent == 0
+    await association.acknowledged.wait()
+    assert association.sent == 1
+
+
+def test_the_delay_is_one_the_rfc_allows() -> None:
+    assert DELAY_S < 0.5
 
 
 async def test_a_single_packet_is_acknowledged_soon() -> None:
     association = Association()
     DelayedSack(Connection(association))  # type: ignore[arg-type]
-    await association._send_sack()
+    await association.take(40)
     assert association.sent == 0
     await association.acknowledged.wait()
     assert association.sent == 1
@@ -57,7 +80,7 @@ async def test_a_gap_is_acknowledged_at_once() -> None:
     association = Association()
     DelayedSack(Connection(association))  # type: ignore[arg-type]
     association._sack_misordered.add(7)
-    await association._send_sack()
+    await association.take(40)
     assert association.sent == 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sender.one_euro import GAP_S, OneEuroFilter
+from shared.one_euro import GAP_S, OneEuroFilter
 from shared.params import Camera, Params
 from shared.wire_table import wire_table
 from tests.faces import neutral

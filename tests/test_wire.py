@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.face_model import FaceModel
+from shared.latency import Latency
 from shared.params import (
     EXPRESSION_LIMIT,
     LOG_SCALE_LIMITS,
@@ -22,12 +23,15 @@ from shared.params import (
 from shared.wire import (
     DT_BITS,
     KEY_HEADER,
-    KEY_INTERVAL,
+    KEY_PACKETS,
+    MAX_FRAMES,
     PACKET_LIMIT,
     SEQUENCE_BITS,
+    SPAN_MS,
     TIME_BITS,
     FrameDecoder,
     FrameEncoder,
+    between,
 )
 from shared.wire_errors import (
     DuplicateError,
@@ -40,81 +44,107 @@ from shared.wire_errors import (
     VersionError,
     WireError,
 )
-from shared.wire_table import wire_table
+from shared.wire_table import DEAD_ZONE, wire_table
 from tests.sending import BadNetwork, frames, track
 
 MALFORMED = Path(__file__).parent / "fixtures" / "malformed"
+COUNTS = (1, 3, 7)
 
 
-def encode_all(sent: list[Frame]) -> list[bytes]:
-    encoder = FrameEncoder()
-    return [encoder.encode(frame) for frame in sent]
+def encode_all(sent: list[Frame], count: int = 1, latency: Latency = Latency.LOW) -> list[bytes]:
+    encoder = FrameEncoder(latency.key_packets, latency.coarse)
+    return [encoder.encode(sent[i : i + count]) for i in range(0, len(sent) - count + 1, count)]
 
 
 def decode_all(packets: list[bytes]) -> tuple[list[Frame], list[WireError]]:
     decoder, taken, refused = FrameDecoder(), [], []
     for packet in packets:
         try:
-            taken.append(decoder.decode(packet))
+            taken += decoder.decode(packet)
         except WireError as error:
             refused.append(error)
     return taken, refused
 
 
-def is_close(sent: Params, got: Params) -> bool:
-    steps = wire_table().steps
-    return bool((np.abs(sent.to_vector() - got.to_vector()) <= steps / 2 + 1e-6).all())
+def is_close(sent: Params, got: Params, coarse: bool = False) -> bool:
+    away = np.abs(sent.to_vector() - got.to_vector())
+    return bool((away <= DEAD_ZONE * wire_table(coarse).steps + 1e-6).all())
 
 
-def test_every_frame_comes_back_within_half_a_step() -> None:
-    sent = frames(100)
-    taken, refused = decode_all(encode_all(sent))
+@pytest.mark.parametrize("latency", list(Latency))
+@pytest.mark.parametrize("count", COUNTS)
+def test_every_frame_comes_back_within_a_dead_zone(count: int, latency: Latency) -> None:
+    sent = frames(105)
+    taken, refused = decode_all(encode_all(sent, count, latency))
     assert not refused
     assert [(f.sequence, f.captured_ms) for f in taken] == [
         (f.sequence, f.captured_ms) for f in sent
     ]
-    assert all(is_close(a.params, b.params) for a, b in zip(sent, taken, strict=True))
+    assert all(
+        is_close(a.params, b.params, latency.coarse) for a, b in zip(sent, taken, strict=True)
+    )
 
 
 def test_same_frames_give_the_same_bytes() -> None:
-    assert encode_all(frames(20)) == encode_all(frames(20))
+    assert encode_all(frames(21), 3) == encode_all(frames(21), 3)
 
 
-def test_a_smooth_track_needs_at_most_twenty_bytes_a_frame() -> None:
-    sizes = [len(packet) for packet in encode_all(frames(200))]
-    assert np.mean(sizes) <= 20
+def test_frames_that_share_a_packet_cost_less() -> None:
+    costs = [
+        sum(map(len, encode_all(frames(210), latency.frames, latency))) / 210 for latency in Latency
+    ]
+    assert costs[0] > costs[1] > costs[2]
+    assert costs[0] <= 20
 
 
-def test_quantising_moves_points_less_than_three_thousandths_of_the_eye_distance() -> None:
+@pytest.mark.parametrize("count", COUNTS)
+def test_quantising_moves_points_less_than_three_thousandths_of_the_eye_distance(
+    count: int,
+) -> None:
     model = FaceModel.load()
     identity = np.zeros(len(model.identity), np.float32)
-    taken, _ = decode_all(encode_all(frames(60)))
+    taken, _ = decode_all(encode_all(frames(63), count))
     errors = []
-    for sent, got in zip(track(60), taken, strict=True):
+    for sent, got in zip(track(63), taken, strict=True):
         shift = model.points(identity, sent) - model.points(identity, got.params)
         errors.append((shift**2).sum(axis=1).mean() / np.exp(2 * sent.camera.log_scale))
     assert np.sqrt(np.mean(errors)) < 0.003
 
 
+@pytest.mark.parametrize("count", range(1, MAX_FRAMES + 1))
+def test_every_frame_between_two_is_coded_once_and_after_its_neighbours(count: int) -> None:
+    known = {0, count - 1}
+    for middle, before, after in between(0, count - 1):
+        assert before < middle < after
+        assert {before, after} <= known
+        assert middle not in known
+        known.add(middle)
+    assert known == set(range(count))
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_a_lost_packet_is_forgotten_by_the_next_key(seed: int) -> None:
-    sent = frames(200, seed)
-    packets = encode_all(sent)
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_lost_packet_is_forgotten_by_the_next_key(seed: int, count: int) -> None:
+    sent = frames(201, seed)
+    packets = encode_all(sent, count)
     arriving = BadNetwork(seed, loss=0.1).carry(packets)
     lost = set(packets) - set(arriving)
     taken, refused = decode_all(arriving)
     assert all(isinstance(error, StaleKeyError) for error in refused)
-    # Only a lost key takes others with it, and no more than the frames up to the next one.
-    spoilt = len(sent) - len(taken)
-    assert len(lost) <= spoilt <= len(lost) * KEY_INTERVAL
+    # Only a lost key takes others with it, and no more than the packets up to the next one.
+    spoilt = len(packets) - len(taken) // count
+    assert len(lost) <= spoilt <= len(lost) * KEY_PACKETS
     assert all(is_close(sent[f.sequence].params, f.params) for f in taken)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_duplicates_and_reordering_never_give_a_wrong_or_repeated_frame(seed: int) -> None:
-    sent = frames(200, seed)
+@pytest.mark.parametrize("count", [1, 3])
+def test_duplicates_and_reordering_never_give_a_wrong_or_repeated_frame(
+    seed: int, count: int
+) -> None:
+    sent = frames(201, seed)
     network = BadNetwork(seed, loss=0.05, duplicate=0.2, reorder=6)
-    taken, refused = decode_all(network.carry(encode_all(sent)))
+    taken, refused = decode_all(network.carry(encode_all(sent, count)))
     numbers = [frame.sequence for frame in taken]
     assert len(numbers) == len(set(numbers)) > 100
     assert all(is_close(sent[f.sequence].params, f.params) for f in taken)
@@ -126,23 +156,43 @@ def test_numbers_and_times_survive_wrapping() -> None:
     base_s, base_ms = (1 << SEQUENCE_BITS) - 10, (1 << TIME_BITS) - 400
     encoder, decoder = FrameEncoder(), FrameDecoder()
     params = track(1)[0]
-    decoder.decode(encoder.encode(Frame(base_s // 2, base_ms // 2, params)))
-    for i in range(30):
-        frame = Frame(base_s + i, base_ms + 40 * i, params)
-        got = decoder.decode(encoder.encode(frame))
-        assert (got.sequence, got.captured_ms) == (frame.sequence, frame.captured_ms)
+    decoder.decode(encoder.encode([Frame(base_s // 2, base_ms // 2, params)]))
+    for i in range(0, 30, 2):
+        pair = [Frame(base_s + i + k, base_ms + 40 * (i + k), params) for k in range(2)]
+        got = decoder.decode(encoder.encode(pair))
+        assert [(f.sequence, f.captured_ms) for f in got] == [
+            (f.sequence, f.captured_ms) for f in pair
+        ]
+
+
+def test_times_within_a_packet_are_even_and_its_last_exact() -> None:
+    sent = [
+        Frame(i, ms, params)
+        for i, (ms, params) in enumerate(zip((0, 45, 81), track(3), strict=True))
+    ]
+    got = FrameDecoder().decode(FrameEncoder().encode(sent))
+    assert got[-1].captured_ms == 81
+    assert abs(got[0].captured_ms) <= SPAN_MS
+    assert abs(got[1].captured_ms - 40) <= SPAN_MS
 
 
 def test_a_pause_longer_than_a_delta_can_say_makes_a_key() -> None:
     encoder, decoder = FrameEncoder(), FrameDecoder()
     first, second = track(2)
-    encoder.encode(Frame(0, 0, first))
-    late = Frame(1, 1 << DT_BITS, second)
-    assert decoder.decode(encoder.encode(late)).captured_ms == 1 << DT_BITS
+    encoder.encode([Frame(0, 0, first)])
+    (late,) = decoder.decode(encoder.encode([Frame(1, 1 << DT_BITS, second)]))
+    assert late.captured_ms == 1 << DT_BITS
+
+
+@pytest.mark.parametrize("numbers", [[], [0, 2], [1, 0], list(range(MAX_FRAMES + 1))])
+def test_only_neighbours_share_a_packet(numbers: list[int]) -> None:
+    params = track(1)[0]
+    with pytest.raises((ValueError, IndexError)):
+        FrameEncoder().encode([Frame(n, 40 * n, params) for n in numbers])
 
 
 def test_a_replay_is_a_duplicate_and_then_too_old() -> None:
-    packets = encode_all(frames(100))
+    packets = encode_all(frames(99), 3)
     decoder = FrameDecoder()
     decoder.decode(packets[0])
     with pytest.raises(DuplicateError):
@@ -153,27 +203,46 @@ def test_a_replay_is_a_duplicate_and_then_too_old() -> None:
         decoder.decode(packets[0])
 
 
+def test_a_packet_that_repeats_one_frame_of_another_is_a_duplicate() -> None:
+    sent = frames(5)
+    decoder = FrameDecoder()
+    decoder.decode(FrameEncoder().encode(sent[:3]))
+    with pytest.raises(DuplicateError):
+        decoder.decode(FrameEncoder().encode(sent[2:]))
+
+
 def test_a_refused_packet_leaves_the_decoder_as_it_was() -> None:
     packets = encode_all(frames(8))
     decoder = FrameDecoder()
     decoder.decode(packets[0])
     with pytest.raises(EntropyError):
         decoder.decode(packets[1] + b"\x01")
-    assert decoder.decode(packets[1]).sequence == 1
+    assert decoder.decode(packets[1])[0].sequence == 1
+
+
+def test_a_delta_does_not_build_on_a_key_of_other_steps() -> None:
+    sent = frames(2)
+    fine, coarse = FrameEncoder(), FrameEncoder(coarse=True)
+    decoder = FrameDecoder()
+    decoder.decode(fine.encode(sent[:1]))
+    coarse.encode(sent[:1])
+    with pytest.raises(StaleKeyError):
+        decoder.decode(coarse.encode(sent[1:]))
 
 
 @pytest.mark.parametrize(
     ("packet", "error"),
     [
         (b"", TruncatedError),
-        (b"\x20", TruncatedError),
-        (b"\x20\x00\x00", TruncatedError),
-        (b"\x22\x00\x00\x00", TruncatedError),
-        (b"\x40" + bytes(20), VersionError),
+        (b"\x40", TruncatedError),
+        (b"\x40\x00\x00", TruncatedError),
+        (b"\x40\x10\x00\x00", TruncatedError),
+        (b"\x44\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
+        (b"\x20" + bytes(20), VersionError),
         (b"\xe0" + bytes(20), VersionError),
-        (b"\x20\x80" + bytes(20), KindError),
-        (b"\x22" + bytes(20), StaleKeyError),
-        (b"\x20" + bytes(PACKET_LIMIT), TooLongError),
+        (b"\x48\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
+        (b"\x40\x10" + bytes(20), StaleKeyError),
+        (b"\x40" + bytes(PACKET_LIMIT), TooLongError),
     ],
 )
 def test_each_way_to_be_bad_has_its_error(packet: bytes, error: type[WireError]) -> None:
@@ -181,12 +250,13 @@ def test_each_way_to_be_bad_has_its_error(packet: bytes, error: type[WireError])
         FrameDecoder().decode(packet)
 
 
-def test_a_cut_packet_is_refused_or_within_the_limits() -> None:
+@pytest.mark.parametrize("count", COUNTS)
+def test_a_cut_packet_is_refused_or_within_the_limits(count: int) -> None:
     # There is no checksum: DTLS carries each packet whole or not at all.
-    (packet,) = encode_all(frames(1))
+    (packet,) = encode_all(frames(count), count)
     for size in range(len(packet)):
         taken, refused = decode_all([packet[:size]])
-        assert len(taken) + len(refused) == 1
+        assert bool(taken) != bool(refused)
         assert not taken or size > KEY_HEADER
 
 
@@ -199,27 +269,34 @@ def test_random_bytes_raise_only_wire_errors(packet: bytes) -> None:
         got = decoder.decode(packet)
     except WireError:
         return
-    Params.from_vector(got.params.to_vector())
+    for frame in got:
+        Params.from_vector(frame.params.to_vector())
 
 
-@given(st.binary(max_size=40), st.integers(0, 15), st.integers(0, 3))
+@given(st.binary(max_size=40), st.integers(0, 31), st.integers(1, MAX_FRAMES), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_random_bodies_behind_a_valid_header_raise_only_wire_errors(
-    body: bytes, distance: int, kind: int
+    body: bytes, distance: int, count: int, coarse: bool
 ) -> None:
     decoder = FrameDecoder()
     decoder.decode(encode_all(frames(1))[0])
-    head = (1 << 37 | distance << 33 | kind << 31 | max(distance, 1) << DT_BITS).to_bytes(5, "big")
+    first = (2 << 3 | count - 1) << 6 | coarse << 5 | distance
+    sequence = max(distance, count)
+    head = (first << SEQUENCE_BITS | sequence) << (DT_BITS if distance else TIME_BITS)
     try:
-        got = decoder.decode(head + body)
+        got = decoder.decode(head.to_bytes(5 if distance else 6, "big") + body)
     except WireError:
         return
-    assert np.isfinite(got.params.to_vector()).all()
+    assert len(got) == count
+    assert all(np.isfinite(frame.params.to_vector()).all() for frame in got)
 
 
-@given(st.lists(st.floats(-1e9, 1e9, width=32), min_size=PARAMS_SIZE, max_size=PARAMS_SIZE))
+@given(
+    st.lists(st.floats(-1e9, 1e9, width=32), min_size=PARAMS_SIZE, max_size=PARAMS_SIZE),
+    st.booleans(),
+)
 @settings(max_examples=50, deadline=None)
-def test_any_params_can_be_sent_and_stay_in_range(values: list[float]) -> None:
+def test_any_params_can_be_sent_and_stay_in_range(values: list[float], coarse: bool) -> None:
     limits = np.r_[
         np.full(28, EXPRESSION_LIMIT),
         LOG_SCALE_LIMITS[1],
@@ -227,10 +304,12 @@ def test_any_params_can_be_sent_and_stay_in_range(values: list[float]) -> None:
         np.full(3, TRANSLATION_LIMIT),
     ]
     params = Params.from_vector(np.clip(values, -limits, limits))
-    packet = FrameEncoder().encode(Frame(0, 0, params))
+    wild = [Frame(0, 0, params), Frame(1, 40, track(1)[0]), Frame(2, 80, params)]
+    packet = FrameEncoder(coarse=coarse).encode(wild)
     assert len(packet) <= PACKET_LIMIT
-    got = FrameDecoder().decode(packet).params.to_vector()
-    assert (np.abs(got - params.to_vector()) <= 2 * wire_table().steps + 1e-5).all()
+    for sent, got in zip(wild, FrameDecoder().decode(packet), strict=True):
+        away = np.abs(got.params.to_vector() - sent.params.to_vector())
+        assert (away <= 2 * wire_table(coarse).steps + 1e-5).all()
 
 
 @pytest.mark.parametrize("path", sorted(MALFORMED.glob("frame-*")), ids=lambda path: path.stem)

@@ -4,34 +4,72 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.build_wire_table import Counts, added_error, build, cost, fit_prior
+from models.build_wire_table import (
+    CLIP_FRAMES,
+    Counts,
+    added_error,
+    build,
+    cost,
+    fit_prior,
+    fitted,
+)
+from models.prepare import Tracked, save
+from models.tracked import TrackedClips
 from shared.face_model import FaceModel
 from shared.params import PARAMS_SIZE, Params
-from shared.wire import FrameDecoder, FrameEncoder
+from shared.wire_coder import Coded, pack
 from shared.wire_table import Prior, WireTable, wire_table
-from tests.sending import frames, track
+from tests.faces import face_model, person, posed
+from tests.sending import track
 
 
-def test_the_committed_table_covers_every_legal_value() -> None:
-    table = wire_table()
+@pytest.mark.parametrize("coarse", [False, True])
+def test_the_committed_table_covers_every_legal_value(coarse: bool) -> None:
+    table = wire_table(coarse)
     assert (table.low < table.high).all()
     for levels in (table.low, table.high):
-        Params.from_vector(table.values(levels))
-        assert (table.quantise(table.values(levels)) == levels).all()
+        values = table.values(levels)
+        Params.from_vector(values)
+        assert (table.nearest(table.positions(values)) == levels).all()
+
+
+def test_coarse_steps_are_twice_as_wide() -> None:
+    np.testing.assert_allclose(wire_table(True).steps / wire_table().steps, 2, rtol=1e-3)
 
 
 def test_a_table_of_another_version_is_refused() -> None:
-    text = (resources.files("shared") / "assets" / "wire-v1.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v2.json").read_text("utf-8")
     data = json.loads(text)
-    data["version"] = 2
-    with pytest.raises(ValueError, match="version 2"):
+    data["version"] = 1
+    with pytest.raises(ValueError, match="version 1"):
         WireTable.parse(json.dumps(data))
+
+
+@pytest.mark.parametrize(
+    ("position", "level"), [(0.0, 0), (0.59, 0), (-0.59, 0), (0.61, 1), (1.59, 1), (-1.61, -2)]
+)
+def test_near_the_predicted_level_nothing_changes(position: float, level: int) -> None:
+    table = wire_table()
+    start = np.full(PARAMS_SIZE, 3, np.int64).clip(table.low, table.high)
+    found = table.near(start + np.full(PARAMS_SIZE, position), start)
+    assert (found == start + level).all()
+
+
+def test_the_cost_of_symbols_is_what_the_coder_needs() -> None:
+    table = wire_table()
+    random = np.random.default_rng(2)
+    rows = [table.span + random.integers(-2, 3, PARAMS_SIZE) for _ in range(50)]
+    for width in (*table.delta, *table.between):
+        bits = sum(width.cost(row) for row in rows)
+        size = len(pack([Coded(width.models, row) for row in rows])) * 8
+        assert size == pytest.approx(bits, rel=0.02, abs=16)
 
 
 @given(st.floats(-5, 5), st.floats(0.01, 50), st.sampled_from([1, 2, 4, 8, 16]))
@@ -55,10 +93,21 @@ def test_a_fitted_prior_costs_little_more_than_the_entropy() -> None:
 def test_a_table_is_built_from_any_tracks_and_keeps_its_error() -> None:
     params = np.stack([p.to_vector() for seed in range(3) for p in track(60, seed)]).astype(float)
     model = FaceModel.load()
-    made = build(params, np.repeat(np.arange(3), 60), model)
-    table = WireTable.parse(json.dumps(made))
+    made = json.dumps(build(params, np.repeat(np.arange(3), 60), model))
+    table = WireTable.parse(made)
     assert table.steps.shape == (PARAMS_SIZE,)
     assert added_error(model, params, table.centres, table.steps) < 0.003
-    encoder, decoder = FrameEncoder(table), FrameDecoder(table)
-    for frame in frames(20):
-        assert decoder.decode(encoder.encode(frame)).sequence == frame.sequence
+    assert (WireTable.parse(made, coarse=True).steps > table.steps).all()
+
+
+def test_frames_are_fitted_clip_by_clip_as_the_sender_would(tmp_path: Path) -> None:
+    random, items = np.random.default_rng(0), []
+    for number, length in enumerate((CLIP_FRAMES, 3)):
+        item, identity = Tracked(f"clip-{number}"), person(random)
+        item.points = [face_model().points(identity, posed(random)) for _ in range(length)]
+        item.times = [*range(length)]
+        items.append(item)
+    save(tmp_path / "tracked.npz", items)
+    params, clip = fitted(TrackedClips.load(tmp_path / "tracked.npz"), face_model())
+    assert params.shape == (CLIP_FRAMES, PARAMS_SIZE)  # three frames show no motion
+    assert set(clip) == {0}

@@ -24,10 +24,22 @@ class OneEuroFilter:
     """Filters one call's frames, in their order."""
 
     def __init__(
-        self, still_hz: float = STILL_HZ, per_speed: float = PER_SPEED, speed_hz: float = SPEED_HZ
+        self,
+        steps: npt.NDArray[np.float64] | None = None,
+        still_hz: float = STILL_HZ,
+        per_speed: float = PER_SPEED,
+        speed_hz: float = SPEED_HZ,
     ) -> None:
+        """Start a call.
+
+        Args:
+            steps: what counts as much in each number, shape (35,); the wire's steps by default.
+            still_hz: cut-off of a number that does not move.
+            per_speed: Hz of cut-off for each step a second.
+            speed_hz: cut-off of the speed itself.
+        """
         self._still_hz, self._per_speed, self._speed_hz = still_hz, per_speed, speed_hz
-        self._steps = wire_table().steps
+        self._steps = wire_table().steps if steps is None else steps
         self._value: npt.NDArray[np.float64] | None = None
         self._speed = np.zeros_like(self._steps)
         self._captured_s = 0.0
