@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from benchmarks.child import Child, ChildFailedError
 from shared.crop import Crop
+from shared.latency import Latency
 
 # The receiver loads the generator and may compile the rasteriser first.
 READY_TIMEOUT_S = 90.0
@@ -28,7 +29,7 @@ class ShownFrame(BaseModel):
     latency_ms: float | None
 
 
-class Latency(BaseModel):
+class Delays(BaseModel):
     """Milliseconds from capture to picture; None while the clocks were never matched."""
 
     p50: float | None
@@ -41,7 +42,7 @@ class ReceiverReport(BaseModel):
 
     frames_shown: int
     receiver_fps: float
-    latency_ms: Latency
+    latency_ms: Delays
     payload_kbps: float
     wire_kbps: float
     lost: int
@@ -61,6 +62,7 @@ class SenderReport(BaseModel):
 
     frames_captured: int
     frames_sent: int
+    frames_still: int
     frames_without_face: int
     sender_fps: float
     payload_kbps: float
@@ -96,6 +98,7 @@ def run_call(
     seconds: float,
     on_start: Callable[[], None] = lambda: None,
     tick: Callable[[], None] = lambda: None,
+    latency: Latency = Latency.NORMAL,
 ) -> Call:
     """Run a call from a clip to a file, over WebRTC on loopback, from the first frame alone.
 
@@ -105,6 +108,7 @@ def run_call(
         seconds: the call ends after this long, or with the clip.
         on_start: called when the receiver is ready and the sender starts.
         tick: called ten times a second throughout.
+        latency: the sender's setting.
 
     Raises:
         ChildFailedError: one of the two failed or hung; the message holds what it said.
@@ -120,6 +124,7 @@ def run_call(
         receiver.wait_until(lambda: _is_healthy(url), READY_TIMEOUT_S, tick)
         on_start()
         send = [url, "--source", str(clip), "--seconds", str(seconds), "--report", str(sent)]
+        send += ["--latency", latency.value]
 
         def watch() -> None:
             receiver.check()

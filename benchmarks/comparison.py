@@ -92,6 +92,8 @@ def compare(clip: Path, call: Call, tick: Callable[[], None] = lambda: None) -> 
         raise BadInputError("the call showed too little to measure; is there a face in the clip?")
     reference = call.sender.calibrated_on  # a file's frame of calibration is its photograph
     originals, rate = _originals(clip, call.crop, max(*shown, reference) + 1)
+    # After the clip's last frame the playout guesses a few more.
+    shown = {number: image for number, image in shown.items() if number < len(originals)}
     scores = []
     for sequence in sorted(shown):
         tick()
@@ -110,14 +112,14 @@ def _originals(clip: Path, crop: Crop, count: int) -> tuple[list[Image], Fractio
         while len(cuts) < count:
             picture = source.read()
             if picture is None:
-                raise BadInputError(
-                    f"the receiver showed frame {count - 1}, {clip} has no more than {len(cuts)}"
-                )
+                break
             cuts.append(crop.cut(picture.image))
             at_s = picture.at_s
     finally:
         source.close()
-    return cuts, Fraction((count - 1) / at_s).limit_denominator(1001)
+    if len(cuts) < 2:
+        raise BadInputError(f"{clip} has fewer than two frames")
+    return cuts, Fraction((len(cuts) - 1) / at_s).limit_denominator(1001)
 
 
 def _score(sequence: int, originals: list[Image], shown: Image, reference: Image) -> Score:

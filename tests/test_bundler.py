@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def sent(bundler: Bundler, given: list[Frame]) -> list[list[Frame]]:
 def test_packets_hold_as_many_frames_as_the_setting_says(latency: Latency) -> None:
     packets = sent(Bundler(latency), frames(70))
     assert {len(packet) for packet in packets} == {latency.frames}
-    assert sum(numbers(packets), []) == list(range(70 - 70 % latency.frames))
+    assert list(chain(*numbers(packets))) == list(range(70 - 70 % latency.frames))
 
 
 @pytest.mark.parametrize("latency", list(Latency))

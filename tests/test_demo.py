@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 
-from benchmarks.call import Call, Latency, ReceiverReport, SenderReport, free_port
+from benchmarks.call import Call, Delays, ReceiverReport, SenderReport, free_port
 from benchmarks.child import Child, ChildFailedError
 from benchmarks.clips import DEMO_CLIP
 from benchmarks.comparison import Comparison, Score, compare
@@ -71,6 +71,7 @@ def sender_report() -> SenderReport:
         {
             "frames_captured": FRAMES,
             "frames_sent": FRAMES,
+            "frames_still": 0,
             "frames_without_face": 0,
             "sender_fps": 25.0,
             "payload_kbps": 2.5,
@@ -278,7 +279,7 @@ def test_the_figures(source: Path, call: Call) -> None:
 
 
 def test_an_unknown_latency_is_said_so(source: Path, call: Call) -> None:
-    report = call.receiver.model_copy(update={"latency_ms": Latency(p50=None, p95=None, p99=None)})
+    report = call.receiver.model_copy(update={"latency_ms": Delays(p50=None, p95=None, p99=None)})
     figures = summarise(replace(call, receiver=report), compare(source, call))
     assert figures["latency_ms"] is None
     assert "unknown" in [*table(figures).columns[1].cells][-1]
