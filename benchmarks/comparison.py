@@ -10,6 +10,8 @@ from pathlib import Path
 
 from benchmarks.call import Call
 from benchmarks.video import read_frames
+from receiver.motion import GUESSED_MS
+from receiver.playout import LEAST_FRAME_MS
 from sender.sources import open_source
 from shared.config import settings
 from shared.crop import PICTURE_SIZE, Crop
@@ -19,6 +21,8 @@ from shared.pictures import Image
 
 # Of the frames that differ most from the reference, the still shows one of middling quality.
 _FAR_SHARE = 0.25
+# After the clip's last frame the playout guesses on: no more frames than that.
+GUESSES = int(GUESSED_MS / LEAST_FRAME_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,10 @@ def compare(clip: Path, call: Call, tick: Callable[[], None] = lambda: None) -> 
         raise BadInputError("the call showed too little to measure; is there a face in the clip?")
     reference = call.sender.calibrated_on  # a file's frame of calibration is its photograph
     originals, rate = _originals(clip, call.crop, max(*shown, reference) + 1)
-    # After the clip's last frame the playout guesses a few more.
+    if max(shown) >= len(originals) + GUESSES:
+        raise BadInputError(
+            f"the receiver showed frame {max(shown)}, {clip} has no more than {len(originals)}"
+        )
     shown = {number: image for number, image in shown.items() if number < len(originals)}
     scores = []
     for sequence in sorted(shown):
