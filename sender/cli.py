@@ -75,7 +75,7 @@ def send(
         Latency,
         typer.Option(
             help="How long frames wait for one another to share packets, which saves bits: low "
-            "not at all, normal up to 80 ms, economy up to 250 ms (and half as fine)."
+            "not at all, normal up to 80 ms, economy up to 250 ms (and a third as fine)."
         ),
     ] = _DEFAULTS.latency,
     report: Annotated[

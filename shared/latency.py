@@ -36,5 +36,5 @@ class Latency(StrEnum):
 
     @property
     def coarse(self) -> bool:
-        """Whether the numbers are sent half as finely."""
+        """Whether the numbers are sent a third as finely."""
         return self is Latency.ECONOMY

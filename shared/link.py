@@ -10,6 +10,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 
 from shared.clock import ClockEstimate
 from shared.complaints import Complaints
+from shared.consent import ask_rarely
 from shared.delayed_sack import DelayedSack
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
@@ -58,6 +59,7 @@ class Link:
         """
         servers = [RTCIceServer(urls=address) for address in settings.ice_servers]
         allow_loopback()
+        ask_rarely()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.said_bye = False

@@ -188,7 +188,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A sign of life that also measures: both sides send one every other second.
+    """A sign of life that also measures: both sides send one every few seconds.
 
     As in RTCP's reports, each repeats the other's newest stamp and says how long it was held, so
     that two messages, not four, give both sides the round trip and the clock offset.

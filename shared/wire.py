@@ -16,7 +16,7 @@ difference has a ``class``, one of four widths of priors: the encoder takes the 
 ``sequence`` and ``time`` (milliseconds) are the anchor's; they wrap and are unwrapped near the
 newest frame. ``dt`` counts milliseconds since the key. ``span`` is the time from the first frame
 to the anchor in steps of 2 ms; the frames lie evenly in it. ``coarse`` says that the steps are
-twice as wide. The levels come from the table in :mod:`shared.wire_table`.
+three times as wide. The levels come from the table in :mod:`shared.wire_table`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class FrameEncoder:
 
         Args:
             key_packets: a key at least every so many packets; 1 sends only keys.
-            coarse: send the numbers half as finely.
+            coarse: send the numbers a third as finely.
         """
         self._table = wire_table(coarse)
         self._coarse = coarse

@@ -27,12 +27,12 @@ def test_a_receiver_holds_every_frame_or_the_one_before(latency: Latency) -> Non
     assert max(moved) < 2
 
 
-def test_the_added_error_is_small_and_twice_as_large_where_steps_are() -> None:
+def test_the_added_error_is_small_and_grows_with_the_steps() -> None:
     model = FaceModel.load()
     identity = np.zeros(len(model.identity), np.float32)
     errors = [added_error(frames(63), identity, model, latency) for latency in Latency]
     assert 0.1 < errors[0] < 0.3
-    assert errors[2] == pytest.approx(2 * errors[1], rel=0.15)
+    assert errors[2] == pytest.approx(3 * errors[1], rel=0.2)
 
 
 def test_a_still_face_adds_what_is_not_seen() -> None:

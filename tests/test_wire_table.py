@@ -40,8 +40,8 @@ def test_the_committed_table_covers_every_legal_value(coarse: bool) -> None:
         assert (table.nearest(table.positions(values)) == levels).all()
 
 
-def test_coarse_steps_are_twice_as_wide() -> None:
-    np.testing.assert_allclose(wire_table(True).steps / wire_table().steps, 2, rtol=1e-3)
+def test_coarse_steps_are_three_times_as_wide() -> None:
+    np.testing.assert_allclose(wire_table(True).steps / wire_table().steps, 3, rtol=1e-3)
 
 
 def test_a_table_of_another_version_is_refused() -> None:
