@@ -25,6 +25,7 @@ class ShownFrame(BaseModel):
 
     sequence: int
     captured_ms: int
+    shown_ms: float
     latency_ms: float | None
 
 

@@ -90,7 +90,10 @@ def receiver_report(sequences: list[int]) -> ReceiverReport:
             "payload_kbps": 2.5,
             "wire_kbps": 9.0,
             "lost": 0,
-            "frames": [{"sequence": s, "captured_ms": 40 * s, "latency_ms": 61} for s in sequences],
+            "frames": [
+                {"sequence": s, "captured_ms": 40 * s, "shown_ms": 40.0 * s, "latency_ms": 61}
+                for s in sequences
+            ],
         }
     )
 
