@@ -62,7 +62,8 @@ def profile(name: str, seconds: float) -> Profile:
         raise BadInputError(f"there is no profile {name}; take one of: {', '.join(NAMES)}, or all")
     about, way = _WAYS[name]
     if name == "spiky":
-        way = replace(way, lossy=_every_other(SPIKE_S, seconds))
+        spells = _every_other(SPIKE_S, seconds)
+        way = replace(way, lossy=spells) if spells else Way()
     if (cut_s := _CUT_S.get(name)) is not None:
         if seconds < cut_s + 2 * CUT_MARGIN_S:
             least = cut_s + 2 * CUT_MARGIN_S

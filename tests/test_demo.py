@@ -169,6 +169,13 @@ def test_a_failing_child_is_quoted(tmp_path: Path, make_command: MakeCommand) ->
         child.wait_until(lambda: False, 20)
 
 
+def test_a_child_behind_another_command(tmp_path: Path, make_command: MakeCommand) -> None:
+    make_command("import os; sys.exit(os.environ['GREETING'] != 'hello')")
+    with Child("pretender", [], tmp_path / "log", ["env", "GREETING=hello"]) as child:
+        child.wait(20)
+        assert child.exit_code == 0
+
+
 def test_a_child_that_hangs_is_stopped(tmp_path: Path, make_command: MakeCommand) -> None:
     make_command("time.sleep(60)")
     began = time.monotonic()
