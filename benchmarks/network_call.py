@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from benchmarks.call import HANG_UP_TIMEOUT_S, READY_TIMEOUT_S, ReceiverReport
@@ -206,6 +207,7 @@ def summarise(call: NetworkCall) -> dict[str, Any]:
         "latency_setting": call.setting,
         "seconds": call.seconds,
         "shown_fps": round(len(shown) * 1000 / whole_ms, 2) if whole_ms > 0 else 0.0,
+        "longest_gap_ms": round(max(np.diff([*shown, call.end_ms]), default=0.0), 1),
         "freezes_s": [
             [round((moment - shown[0]) / 1000, 2) for moment in freeze]
             for freeze in freezes(shown, call.end_ms)
