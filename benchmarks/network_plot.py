@@ -44,9 +44,9 @@ def _latency(axes: Axes, call: NetworkCall) -> None:
     axes.plot(shown, latency, ".", markersize=3, label="a picture")
     if late:
         axes.plot(shown[late], latency[late], ".", color=_STALE, label="stale")
-    _mark(axes, call)
+    _mark(axes, call, named=True)
     axes.set_ylabel("capture to\npicture, ms")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.25 * max(latency, default=100.0))  # room for the legend
     axes.set_title(_title(call), fontsize=9)
     axes.legend(loc="upper right", fontsize=7, ncols=4)
 
@@ -73,20 +73,20 @@ def _link(axes: Axes, call: NetworkCall) -> None:
         axes.plot(moments, np.zeros(len(moments)), "|", color=_STALE, label="a packet lost")
     _mark(axes, call)
     axes.set_xlim(0, _length_s(call))
+    axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
     axes.set_ylabel("on the link,\nkbps")
     axes.legend(loc="upper right", fontsize=7, ncols=3)
 
 
-def _mark(axes: Axes, call: NetworkCall) -> None:
-    for number, (start, end) in enumerate(freezes(call.shown_ms, call.end_ms)):
-        span = _seconds(call, [start, end])
-        axes.axvspan(*span, color=_FREEZE, label=None if number else "a freeze", zorder=0)
+def _mark(axes: Axes, call: NetworkCall, *, named: bool = False) -> None:
+    freeze, cut = ("a freeze", "the link is cut") if named else (None, None)
+    for gap in freezes(call.shown_ms, call.end_ms):
+        axes.axvspan(*_seconds(call, gap), color=_FREEZE, label=freeze, zorder=0)
+        freeze = None  # one is enough for the legend
     begin_ms = call.traffic.begin_ms
-    for number, cut in enumerate(call.profile.up.cuts if begin_ms is not None else ()):
-        span = _seconds(call, [(begin_ms or 0.0) + 1000 * moment for moment in cut])
-        axes.axvspan(
-            *span, fill=False, hatch="//", color=_CUT, label=None if number else "the link is cut"
-        )
+    for spell in call.profile.up.cuts if begin_ms is not None else ():
+        span = _seconds(call, [(begin_ms or 0.0) + 1000 * moment for moment in spell])
+        axes.axvspan(*span, fill=False, hatch="//", color=_CUT, label=cut)
 
 
 def _seconds(call: NetworkCall, moments_ms: Sequence[float]) -> np.ndarray:
