@@ -26,6 +26,7 @@ class ShownFrame(BaseModel):
 
     sequence: int
     captured_ms: int
+    shown_ms: float
     latency_ms: float | None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,20 +28,23 @@ class ChildFailedError(HeadCallError):
 class Child:
     """One of our commands in a process of its own; use it as a context manager."""
 
-    def __init__(self, command: str, arguments: list[str], log: Path) -> None:
+    def __init__(
+        self, command: str, arguments: list[str], log: Path, prefix: Sequence[str] = ()
+    ) -> None:
         """Start the command.
 
         Args:
             command: ``sender`` or ``receiver``: the package whose ``cli.main`` runs.
             arguments: its arguments.
             log: file that takes its output and errors.
+            prefix: a command that runs what follows it, in the same process.
         """
         self._name = command
         self._log = log
         entry = f"import sys; sys.argv[0] = {command!r}; from {command}.cli import main; main()"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", entry, *arguments],
+                [*prefix, sys.executable, "-c", entry, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -67,6 +70,11 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it runs."""
+        return self._process.poll()
 
     def check(self) -> None:
         """Make sure that it has not failed.

@@ -34,6 +34,12 @@ class Figures:
 
     ``show`` is called on the painting thread, everything else on the event loop; each field has
     one writer.
+
+    Attributes:
+        latencies: capture to picture, as the call's clocks have it.
+        latest_latency_ms: the newest of them.
+        shown: pictures shown.
+        reconnects: how often another connection took the call over from a silent one.
     """
 
     def __init__(self, *, keep_rows: bool) -> None:
@@ -46,12 +52,14 @@ class Figures:
         self._sequences: array[int] = array("q")
         self._captured: array[int] = array("q")
         self._latency: array[float] = array("d")
+        self._shown_at: array[float] = array("d")
         self._samples: deque[Sample] = deque(maxlen=_WINDOW)
         self._first_ms = 0.0
         self._last_ms = 0.0
         self.latencies = Latencies()
         self.latest_latency_ms: float | None = None
         self.shown = 0
+        self.reconnects = 0
 
     def show(self, picture: Picture, now_ms: float) -> None:
         """Count a picture shown at ``now_ms``."""
@@ -65,6 +73,7 @@ class Figures:
         if self._keep_rows and len(self._sequences) < MAX_ROWS:
             self._sequences.append(picture.sequence)
             self._captured.append(picture.captured_ms)
+            self._shown_at.append(now_ms)
             self._latency.append(math.nan if picture.latency_ms is None else picture.latency_ms)
 
     def sample(self, link: LinkStats, now_ms: float) -> None:
@@ -96,14 +105,16 @@ class Figures:
             "payload_kbps": round(link.payload_kbps, 3) if link else 0.0,
             "wire_kbps": round(link.wire_kbps, 3) if link else 0.0,
             "lost": link.lost if link else 0,
+            "reconnects": self.reconnects,
             "frames": [
                 {
                     "sequence": sequence,
                     "captured_ms": captured,
+                    "shown_ms": round(shown, 2),
                     "latency_ms": None if math.isnan(latency) else round(latency, 2),
                 }
-                for sequence, captured, latency in zip(
-                    self._sequences, self._captured, self._latency, strict=True
+                for sequence, captured, shown, latency in zip(
+                    self._sequences, self._captured, self._shown_at, self._latency, strict=True
                 )
             ],
         }

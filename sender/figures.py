@@ -23,6 +23,11 @@ class Figures:
     Attributes:
         frames_sent: frames that were taken for sending.
         frames_still: those of them that the receiver needs not, because nothing had moved.
+        clock_start_ms: the call clock's zero on this machine's monotonic clock.
+        joining_ms: when joining began, on the call clock as all that follow.
+        ended_ms: when the sender stopped sending.
+        first_sent_ms: when the first frame was sent.
+        last_sent_ms: when the latest was.
     """
 
     frames_captured: int = 0
@@ -33,6 +38,9 @@ class Figures:
     reference_bytes: int = 0
     crop: Crop | None = None
     calibrated_on: int | None = None
+    clock_start_ms: float = 0.0
+    joining_ms: float | None = None
+    ended_ms: float | None = None
     first_sent_ms: float | None = None
     last_sent_ms: float = 0.0
     track_ms: list[float] = field(default_factory=list)
@@ -76,9 +84,19 @@ class Figures:
             "rtt_ms": round(stats.rtt_ms, 2) if stats and stats.rtt_ms is not None else None,
             "crop": {"left": crop.left, "top": crop.top, "side": crop.side} if crop else None,
             "calibrated_on": self.calibrated_on,
+            "stamps_ms": {
+                "clock_start": self.clock_start_ms,
+                "joining": self._stamp(self.joining_ms),
+                "first_sent": self._stamp(self.first_sent_ms),
+                "ended": self._stamp(self.ended_ms),
+            },
             "track_ms": round(statistics.median(self.track_ms), 2) if self.track_ms else None,
             "fit_ms": round(statistics.median(self.fit_ms), 2) if self.fit_ms else None,
         }
+
+    def _stamp(self, call_ms: float | None) -> float | None:
+        """Return a time of the call on this machine's clock, which a receiver here shares."""
+        return None if call_ms is None else self.clock_start_ms + call_ms
 
 
 def check_report_path(path: Path) -> None:

@@ -88,6 +88,7 @@ class Pipeline:
         self._status = status
         self._model = FaceModel.load()
         self._clock = CallClock()
+        self.outcome.figures.clock_start_ms = self._clock.start_ms
         self._filter = OneEuroFilter()
         self._has_face = True
         self._stopping = threading.Event()
@@ -143,6 +144,7 @@ class Pipeline:
             await self._work(tracker.close)
 
     async def _connect(self) -> CallSender:
+        self.outcome.figures.joining_ms = self._clock.now_ms()
         return await CallSender.connect(
             self._options.url,
             timeout=self._options.timeout_s,
@@ -213,6 +215,7 @@ class Pipeline:
             else:
                 self.outcome.reason = f"{self._options.seconds:g} seconds are over"
         finally:
+            self.outcome.figures.ended_ms = self._clock.now_ms()
             for task in (over, sending, showing):
                 task.cancel()
             await asyncio.wait({over, sending, showing})

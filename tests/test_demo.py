@@ -91,7 +91,10 @@ def receiver_report(sequences: list[int]) -> ReceiverReport:
             "payload_kbps": 2.5,
             "wire_kbps": 9.0,
             "lost": 0,
-            "frames": [{"sequence": s, "captured_ms": 40 * s, "latency_ms": 61} for s in sequences],
+            "frames": [
+                {"sequence": s, "captured_ms": 40 * s, "shown_ms": 40.0 * s, "latency_ms": 61}
+                for s in sequences
+            ],
         }
     )
 
@@ -165,6 +168,13 @@ def test_a_failing_child_is_quoted(tmp_path: Path, make_command: MakeCommand) ->
         pytest.raises(ChildFailedError, match="no camera"),
     ):
         child.wait_until(lambda: False, 20)
+
+
+def test_a_child_behind_another_command(tmp_path: Path, make_command: MakeCommand) -> None:
+    make_command("import os; sys.exit(os.environ['GREETING'] != 'hello')")
+    with Child("pretender", [], tmp_path / "log", ["env", "GREETING=hello"]) as child:
+        child.wait(20)
+        assert child.exit_code == 0
 
 
 def test_a_child_that_hangs_is_stopped(tmp_path: Path, make_command: MakeCommand) -> None:

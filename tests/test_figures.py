@@ -74,7 +74,14 @@ def test_the_report_has_a_row_for_every_picture(tmp_path: Path) -> None:
     assert report["wire_kbps"] == 20.0
     assert report["lost"] == 4
     assert report["latency_ms"] == {"p50": 12.0, "p95": 14.0, "p99": 14.0}
-    assert report["frames"][0] == {"sequence": 0, "captured_ms": 0, "latency_ms": None}
+    assert report["reconnects"] == 0
+    assert report["frames"][0] == {
+        "sequence": 0,
+        "captured_ms": 0,
+        "shown_ms": 1000.0,
+        "latency_ms": None,
+    }
+    assert [row["shown_ms"] for row in report["frames"]] == [1000, 1080, 1160, 1240, 1320]
     assert [row["sequence"] for row in report["frames"]] == [0, 2, 4, 6, 8]
     assert [item.name for item in tmp_path.iterdir()] == ["r.json"]
 

@@ -24,6 +24,7 @@ from sender.photograph import encode_photograph, read_photograph
 from sender.pipeline import Options, Pipeline
 from sender.sources import ClipSource, Picture, open_source
 from sender.status import StatusLine, line
+from shared.clock import monotonic_ms
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
 from shared.pictures import decode_picture
@@ -160,6 +161,7 @@ def test_a_report_without_a_call_is_still_json() -> None:
     report = json.loads(json.dumps(Figures().report(None)))
     assert report["frames_sent"] == 0
     assert report["crop"] is None
+    assert report["stamps_ms"]["joining"] is None
 
 
 def quiet() -> StatusLine:
@@ -199,6 +201,9 @@ async def test_a_clip_is_sent_from_its_first_frame(demo_clip: Path) -> None:
     assert mime == "image/webp"
     assert figures.reference_bytes == len(data) < 40_000
     report = figures.report(outcome.stats)
+    stamps = report["stamps_ms"]
+    assert stamps["clock_start"] <= stamps["joining"] < stamps["first_sent"] < stamps["ended"]
+    assert stamps["ended"] <= monotonic_ms()
     assert report["crop"]["side"] > 0
     assert 0 < report["bytes_per_frame"] <= 30
 
