@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LinkStats:
-    """Figures of one call, taken at one moment.
+    """Figures of one call, over all its connections, taken at one moment.
 
     Attributes:
         payload_bytes: frame packets as handed to the data channel (a sender: sent; a receiver:
@@ -19,9 +19,10 @@ class LinkStats:
         messages_sent: data channel messages sent, both channels.
         messages_received: data channel messages received, both channels.
         frames: frames sent by a sender or taken in by a receiver.
-        frames_skipped: frames a sender did not send because the link was stalled.
+        frames_skipped: frames a sender did not send because the link was stalled or silent.
         lost: frames the sender sent and the receiver misses, as of the last sign of life.
         malformed: messages that could not be used.
+        reconnects: how often the other side was silent and came back.
         rtt_ms: newest round trip, milliseconds; None while unknown.
         clock_offset_ms: what to add to the sender's call clock to get the receiver's monotonic
             milliseconds; None while unknown.
@@ -38,6 +39,7 @@ class LinkStats:
     frames_skipped: int
     lost: int
     malformed: int
+    reconnects: int
     rtt_ms: float | None
     clock_offset_ms: float | None
     elapsed_s: float
