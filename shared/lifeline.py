@@ -105,11 +105,9 @@ class Lifeline:
         """Say goodbye and end the call; returns when every link is closed."""
         if not self._ending:
             self._ending = True
-            for link in self._links:
-                if link is not self.current:
-                    link.end(reason)
-            if self.current is not None:
-                await self.current.close(reason)
+            # Before a link is in use any of them may be the one that the other side listens on.
+            told = [self.current] if self.current is not None else self._links
+            await asyncio.gather(*(link.close(reason) for link in told))
             await self._finish(reason)
         await asyncio.shield(self.closed)
 

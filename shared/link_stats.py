@@ -22,11 +22,11 @@ class LinkStats:
         frames_skipped: frames a sender did not send because the link was stalled or silent.
         lost: frames the sender sent and the receiver misses, as of the last sign of life.
         malformed: messages that could not be used.
-        reconnects: how often the other side was silent and came back.
         rtt_ms: newest round trip, milliseconds; None while unknown.
         clock_offset_ms: what to add to the sender's call clock to get the receiver's monotonic
             milliseconds; None while unknown.
         elapsed_s: seconds since the first frame; 0 before it.
+        reconnects: how often the other side was silent and came back.
     """
 
     payload_bytes: int
@@ -39,10 +39,10 @@ class LinkStats:
     frames_skipped: int
     lost: int
     malformed: int
-    reconnects: int
     rtt_ms: float | None
     clock_offset_ms: float | None
     elapsed_s: float
+    reconnects: int = 0
 
     @property
     def payload_kbps(self) -> float:

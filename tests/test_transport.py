@@ -19,7 +19,17 @@ from shared.call_receiver import CallReceiver
 from shared.errors import BadInputError, UnreachableError
 from shared.inbound_guard import PENDING_LIMIT
 from shared.link_config import LinkSettings
-from shared.messages import REFERENCE_LIMIT, Calibration, Chunk, Hello, Refusal, decode, encode
+from shared.messages import (
+    PROTOCOL_VERSION,
+    REFERENCE_LIMIT,
+    Calibration,
+    Chunk,
+    Hello,
+    Refusal,
+    Welcome,
+    decode,
+    encode,
+)
 from shared.reference_transfer import announce
 from shared.transport import CallSender
 from shared.wire import FrameEncoder
@@ -71,7 +81,7 @@ def number(item: tuple[Any, float]) -> int:
 
 async def measured(call: Any) -> None:
     """Wait until an end of a call knows its round trip."""
-    clock, known = call._link.clock, asyncio.Event()
+    clock, known = call._tally.clock, asyncio.Event()
     heard = clock.heard
 
     def listening(*ping: Any) -> None:
@@ -223,7 +233,7 @@ async def test_malformed_bytes_are_counted_and_end_the_call_only_in_masses() -> 
     async with hostile(handler) as (peer, call):
         for data in bad[:10]:
             peer.reference.send(data)
-        peer.reference.send(encode(Hello(1, FACE_MODEL)))
+        peer.reference.send(encode(Hello(PROTOCOL_VERSION, FACE_MODEL)))
         peer.reference.send(encode(Calibration.of(track(1)[0])))
         await handler.calibrated.wait()
         assert call.stats().malformed == 10
@@ -236,7 +246,7 @@ async def test_malformed_packets_never_end_a_call() -> None:
     handler = Recorder(wants_reference=False)
     bad = [path.read_bytes() for path in sorted(MALFORMED.glob("frame-*"))]
     async with hostile(handler) as (peer, call):
-        peer.reference.send(encode(Hello(1, FACE_MODEL)))
+        peer.reference.send(encode(Hello(PROTOCOL_VERSION, FACE_MODEL)))
         peer.reference.send(encode(Calibration.of(track(1)[0])))
         await handler.calibrated.wait()
         for data in bad * 5:
@@ -289,7 +299,7 @@ def parameters(label: str) -> Any:
 async def test_a_wrong_transfer_is_refused(messages: list[Any], sentence: str) -> None:
     handler = Recorder()
     async with hostile(handler) as (peer, call):
-        peer.reference.send(encode(Hello(1, FACE_MODEL)))
+        peer.reference.send(encode(Hello(PROTOCOL_VERSION, FACE_MODEL)))
         for message in messages:
             peer.reference.send(encode(message))
         refusal = await peer.hear(Refusal)
@@ -301,7 +311,7 @@ async def test_a_wrong_transfer_is_refused(messages: list[Any], sentence: str) -
 
 async def test_another_protocol_version_is_refused() -> None:
     async with hostile(Recorder()) as (peer, call):
-        peer.reference.send(msgpack.packb({"t": "hello", "version": 2, "face_model": FACE_MODEL}))
+        peer.reference.send(msgpack.packb({"t": "hello", "version": 1, "face_model": FACE_MODEL}))
         refusal = await peer.hear(Refusal)
         assert refusal.code == "version"
         assert "same HeadCall" in refusal.message
@@ -312,8 +322,9 @@ async def test_frames_before_the_calibration_are_not_shown() -> None:
     handler = Recorder(wants_reference=False, wanted_frames=1)
     async with hostile(handler) as (peer, call):
         encoder, sent = FrameEncoder(), frames(2)
+        peer.reference.send(encode(Hello(PROTOCOL_VERSION, FACE_MODEL)))
+        await peer.hear(Welcome)
         peer.params.send(encoder.encode(sent[0]))
-        peer.reference.send(encode(Hello(1, FACE_MODEL)))
         peer.reference.send(encode(Calibration.of(track(1)[0])))
         await handler.calibrated.wait()
         peer.params.send(encoder.encode(sent[1]))
