@@ -184,7 +184,8 @@ class Station:
             SignallingError: it may do neither.
         """
         call = self._call if self._call is not None and self._call.reason is None else None
-        if call is None and claim.proof:
+        over = call is None or (call.link is not None and call.link.is_over())
+        if over and claim.proof:
             raise SignallingError("the call this offer would take up again is over", 410)
         if call is None:
             return None

@@ -107,6 +107,8 @@ class Attempt:
             await connection.setRemoteDescription(RTCSessionDescription(joined.answer, "answer"))
         # aiortc documents no errors for a bad description; several types occur.
         except Exception as error:
+            if self.link.is_over():
+                raise NoAnswerError("the connection was closed while it was made") from error
             raise UnreachableError(f"{address} answered with nonsense ({error})") from error
 
     async def _or_lost(self, future: asyncio.Future[T]) -> T:

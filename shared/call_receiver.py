@@ -172,6 +172,10 @@ class CallReceiver:
         offset_ms = self._tally.clock.offset_ms
         return self._tally.stats(None if offset_ms is None else -offset_ms, monotonic_ms())
 
+    def is_over(self) -> bool:
+        """Return whether the call is ending or has ended."""
+        return self._lifeline.is_over()
+
     @property
     def reconnecting(self) -> bool:
         """Whether the caller is silent at the moment."""

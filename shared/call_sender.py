@@ -103,8 +103,9 @@ class CallSender:
             async with asyncio.timeout(timeout):
                 await call._race(_is_still_trying)
         except TimeoutError as error:
+            was_answered = call._joined is not None
             await call.close("joining took too long")
-            if call._joined is None:
+            if not was_answered:
                 raise UnreachableError(f"{address} did not answer within {timeout:g} s") from error
             raise UnreachableError(
                 f"{address} answered, but no connection came about within {timeout:g} s; "
