@@ -57,28 +57,33 @@ class Call:
         self.face_model = face_model
         self.figures = figures
         self.playout = playout
+        self.link: CallReceiver | None = None
         self.began = False
         self.reason: str | None = None
         self._portrait = portrait
         self._sinks = sinks
         self._on_end = on_end
         self._origin: Params | None = None
-        self._link: CallReceiver | None = None
         self._final: LinkStats | None = None
         self._clock_offset_ms: float | None = None
         self._painter = Painter(playout, self._paint)
         prepared = self._painter.submit(portrait.forget if wants_reference else portrait.restart)
         prepared.add_done_callback(_log_failure)
 
+    @property
+    def reconnecting(self) -> bool:
+        """Whether the caller is silent at the moment, and may yet come back."""
+        return self.link is not None and self.link.reconnecting and self.reason is None
+
     def connect(self, link: CallReceiver) -> None:
         """Tell the call which link it runs on."""
-        self._link = link
+        self.link = link
 
     def link_stats(self) -> LinkStats | None:
         """Return what the link carried until the call ended; None before there is one."""
-        if self._final is not None or self._link is None:
+        if self._final is not None or self.link is None:
             return self._final
-        return self._link.stats()
+        return self.link.stats()
 
     def sample(self) -> None:
         """Take the running figures; called once a second."""
@@ -88,8 +93,8 @@ class Call:
 
     async def hang_up(self, reason: str) -> None:
         """End the call from this side."""
-        if self._link is not None:
-            await self._link.close(reason)
+        if self.link is not None:
+            await self.link.close(reason)
         self.on_closed(reason)
 
     async def on_reference(self, data: bytes, mime: str) -> None:

@@ -39,7 +39,6 @@ class Figures:
         latencies: capture to picture, as the call's clocks have it.
         latest_latency_ms: the newest of them.
         shown: pictures shown.
-        reconnects: how often another connection took the call over from a silent one.
     """
 
     def __init__(self, *, keep_rows: bool) -> None:
@@ -59,7 +58,6 @@ class Figures:
         self.latencies = Latencies()
         self.latest_latency_ms: float | None = None
         self.shown = 0
-        self.reconnects = 0
 
     def show(self, picture: Picture, now_ms: float) -> None:
         """Count a picture shown at ``now_ms``."""
@@ -105,7 +103,7 @@ class Figures:
             "payload_kbps": round(link.payload_kbps, 3) if link else 0.0,
             "wire_kbps": round(link.wire_kbps, 3) if link else 0.0,
             "lost": link.lost if link else 0,
-            "reconnects": self.reconnects,
+            "reconnects": link.reconnects if link else 0,
             "frames": [
                 {
                     "sequence": sequence,

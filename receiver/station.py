@@ -18,6 +18,7 @@ from receiver.playout import Playout
 from receiver.portrait import Portrait
 from receiver.sinks import Sink, Sinks
 from receiver.whep import Watchers
+from shared.claim import Claim
 from shared.link_stats import LinkStats
 from shared.sdp import SignallingError
 from shared.tasks import spawn
@@ -81,33 +82,42 @@ class Station:
         self._calls_reported = 0
         self._ticker = spawn(self._tick(), "figures")
 
-    async def take_call(self, offer: str) -> tuple[str, str]:
-        """Answer a caller's offer.
+    async def take_call(self, offer: str, claim: Claim | None = None) -> tuple[str, str]:
+        """Answer a caller's offer: the first of a call, or another of the one that is on.
+
+        Args:
+            offer: the offer.
+            claim: what the caller says about it.
 
         Returns:
             The call's id and the answer.
 
         Raises:
-            SignallingError: a call is on, or the offer cannot be answered.
+            SignallingError: another call is on, the one to take up again is over, or the offer
+                cannot be answered.
         """
-        self._refuse_second()
+        claim = claim or Claim()
+        if (link := self._own_link(offer, claim)) is not None:
+            return self._call_id, await link.take(offer, claim)
         # An earlier call that has ended may still be writing its file.
         async with asyncio.timeout(_FINISH_S):
             await self._finished.wait()
-        self._refuse_second()
+        if (link := self._own_link(offer, claim)) is not None:
+            return self._call_id, await link.take(offer, claim)
         call = self._new_call()  # takes the place before the first await below
+        link = CallReceiver(call)
+        call.connect(link)
+        call_id = self._call_id
         try:
-            link, answer = await CallReceiver.answer(offer, call)
+            answer = await link.take(offer, claim)
         except BaseException:
             call.on_closed("the offer was refused")
             raise
-        call.connect(link)
         if call.reason is not None:  # the receiver was told to stop meanwhile
             await link.close(call.reason)
             raise SignallingError("this receiver is stopping; try again later", 503)
         self.metrics.begin_call()
-        self._call_id = secrets.token_urlsafe(16)
-        return self._call_id, answer
+        return call_id, answer
 
     async def hang_up(self, call_id: str, reason: str) -> bool:
         """End the call of this id; False when it is not on."""
@@ -146,6 +156,7 @@ class Station:
             "loss": _loss(link),
             "frames_shown": call.figures.shown if call else 0,
             "reference": self.portrait.tag,
+            "reconnects": link.reconnects if link else 0,
             "watchers": len(self.watchers),
             "preset": self._options.preset,
             "engine": self._options.engine,
@@ -162,16 +173,32 @@ class Station:
             return "waiting"
         if call.reason is not None:
             return "ended"
+        if call.reconnecting:
+            return "reconnecting"
         return "live" if call.figures.shown else "waiting"
 
-    def _refuse_second(self) -> None:
-        if self._call is not None and self._call.reason is None:
-            raise SignallingError(
-                "this receiver is in a call with someone else; try again later", 409
-            )
+    def _own_link(self, offer: str, claim: Claim) -> CallReceiver | None:
+        """Return the call that an offer belongs to, None where it begins one.
+
+        Raises:
+            SignallingError: it may do neither.
+        """
+        call = self._call if self._call is not None and self._call.reason is None else None
+        over = call is None or (call.link is not None and call.link.is_over())
+        if over and claim.proof:
+            raise SignallingError("the call this offer would take up again is over", 410)
+        if call is None:
+            return None
+        if call.link is not None and call.link.owns(claim, offer):
+            return call.link
+        sentence = "this receiver is in a call with someone else; try again later"
+        if call.reconnecting:
+            sentence = "this receiver waits for a caller who was cut off; try again in a minute"
+        raise SignallingError(sentence, 409)
 
     def _new_call(self) -> Call:
         self._finished.clear()
+        self._call_id = secrets.token_urlsafe(16)
         self._call = Call(
             self.portrait,
             self._sinks,

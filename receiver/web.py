@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
 
 from fastapi import FastAPI, Request, Response
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from receiver.guard import HEADERS, Guard
 from receiver.station import Station
+from shared.claim import Claim
 from shared.sdp import SignallingError
 
 SDP = "application/sdp"
@@ -99,7 +101,11 @@ def _add_figures(app: FastAPI, station: Station) -> None:
 def _add_calls(app: FastAPI, station: Station) -> None:
     @app.post("/whip")
     async def call(request: Request) -> Response:
-        return await _join(request, station.take_call)
+        try:
+            claim = Claim.from_headers(request.headers)
+        except SignallingError as error:
+            raise _RefusedError(error.status, str(error)) from error
+        return await _join(request, partial(station.take_call, claim=claim))
 
     @app.delete("/whip/{call_id}")
     async def hang_up(call_id: str) -> Response:

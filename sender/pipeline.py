@@ -56,7 +56,7 @@ class Options:
     seconds: float | None = None
     max_fps: float = 25.0
     loop: bool = False
-    timeout_s: float = 15.0
+    timeout_s: float = 30.0
     latency: Latency = Latency.NORMAL
 
 
@@ -250,7 +250,11 @@ class Pipeline:
         while True:
             await asyncio.sleep(REFRESH_S)
             self._status.update(
-                self.outcome.figures, call.stats(), self._has_face, time.monotonic()
+                self.outcome.figures,
+                call.stats(),
+                self._has_face,
+                time.monotonic(),
+                reconnecting=call.reconnecting,
             )
 
     async def _work(self, job: Callable[[], T]) -> T:

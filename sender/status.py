@@ -12,7 +12,8 @@ from rich.text import Text
 from sender.figures import Figures
 from shared.link_stats import LinkStats
 
-REFRESH_S = 0.5
+# With the silence before it (LinkSettings.silence_s) within two seconds of a cut.
+REFRESH_S = 0.4
 
 
 class StatusLine:
@@ -24,6 +25,7 @@ class StatusLine:
         )
         self._console = console
         self._last = (0.0, 0, 0)
+        self._silent_since_s: float | None = None
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -44,15 +46,29 @@ class StatusLine:
         if self._console.is_terminal:
             self._live.update(Text(text), refresh=True)
 
-    def update(self, figures: Figures, stats: LinkStats, has_face: bool, now_s: float) -> None:
-        """Show the rates since the last update."""
+    def update(
+        self,
+        figures: Figures,
+        stats: LinkStats,
+        has_face: bool,
+        now_s: float,
+        *,
+        reconnecting: bool = False,
+    ) -> None:
+        """Show the rates since the last update, or since when the receiver is silent."""
         wire = stats.wire_bytes_sent + stats.wire_bytes_received
         before_s, before_frames, before_wire = self._last
         self._last = (now_s, figures.frames_sent, wire)
         span = now_s - before_s
         fps = (figures.frames_sent - before_frames) / span
         kbps = (wire - before_wire) * 8 / 1000 / span
-        self.show(line(fps, kbps, stats, has_face))
+        if not reconnecting:
+            self._silent_since_s = None
+            self.show(line(fps, kbps, stats, has_face))
+            return
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s
+        self.show(f"reconnecting… {now_s - self._silent_since_s:.0f} s")
 
 
 def line(fps: float, kbps: float, stats: LinkStats, has_face: bool) -> str:

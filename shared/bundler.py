@@ -77,6 +77,10 @@ class Bundler:
         self._held_ms = newest.captured_ms
         return [frames]
 
+    def forget(self) -> None:
+        """Drop what waits and what the receiver was thought to hold."""
+        self._waiting, self._held = [], None
+
     def _is_full(self) -> bool:
         first, newest = self._waiting[0], self._waiting[-1]
         next_ms = newest.captured_ms + self._interval_ms

@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=1, le=65535, description="Port the receiver listens on.")
     picture_size: int = Field(256, description="Side of the rebuilt picture, pixels.")
     max_fps: float = Field(25.0, gt=0, description="Frames a second the sender captures at most.")
-    connect_timeout_s: float = Field(15.0, gt=0, description="How long joining a call may take.")
+    connect_timeout_s: float = Field(30.0, gt=0, description="How long joining a call may take.")
     latency: Latency = Field(
         Latency.NORMAL, description="How long frames may wait for one another."
     )

@@ -1,24 +1,26 @@
-"""What both ends of a call have in common: two data channels, signs of life, counts, one end."""
+"""One connection of a call: two data channels, signs of life, one end.
+
+A call has one link after another, and several while it looks for the next (`shared.lifeline`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
 
-from shared.clock import ClockEstimate
-from shared.complaints import Complaints
 from shared.consent import ask_rarely
 from shared.delayed_sack import DelayedSack
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
-from shared.link_meter import LinkMeter
-from shared.link_stats import LinkStats
 from shared.loopback import allow_loopback
 from shared.messages import TEXT_LIMIT, Bye, Message, Ping, decode, encode
-from shared.outbound import drain
+from shared.outbound import drain, unsent
+from shared.pulse import Pulse
+from shared.tally import Tally
 from shared.tasks import spawn
 from shared.wire_errors import DuplicateError, StaleKeyError, TooOldError, WireError
 
@@ -33,53 +35,53 @@ _HONEST = (DuplicateError, TooOldError, StaleKeyError)
 
 
 class Link:
-    """One peer connection of a call, from the first datagram to the reason of its end.
+    """One peer connection, from the first datagram to the reason of its end.
 
     Attributes:
         closed: done with the reason once the connection is gone.
+        final: whether it ended by a goodbye or a breach of the protocol, which ends the call,
+            and not because the network lost it.
         said_bye: whether the other side ended the call with a goodbye.
-        frames: frames sent (a sender) or taken in (a receiver).
-        packets: frame packets, likewise.
+        greeted: whether a receiver has taken the caller's hello; kept for the owner.
+        on_heard: called for every sign of life of the other side.
     """
 
     def __init__(
         self,
         now_ms: Callable[[], float],
-        on_message: Callable[[Message], None],
-        on_packet: Callable[[bytes], None],
+        on_message: Callable[[Link, Message], None],
+        on_packet: Callable[[Link, bytes], None],
         settings: LinkSettings,
+        tally: Tally,
+        *,
+        sends_frames: bool,
     ) -> None:
         """Make a connection that has not begun.
 
         Args:
             now_ms: this side's clock, as sent in pings.
-            on_message: takes session messages other than ping and bye; may raise WireError.
+            on_message: takes session messages other than bye; may raise WireError.
             on_packet: takes frame packets; may raise WireError.
             settings: timings and limits.
+            tally: counts of the whole call.
+            sends_frames: whether this is the sender's end.
         """
         servers = [RTCIceServer(urls=address) for address in settings.ice_servers]
         allow_loopback()
         ask_rarely()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.said_bye = False
-        self.clock = ClockEstimate()
-        self.meter = LinkMeter()
-        self.settings = settings
-        self.frames = self.packets = self.frames_skipped = self.payload_bytes = self.lost = 0
+        self.final = self.said_bye = self.greeted = False
+        self.on_heard: Callable[[], None] = lambda: None
         self.reference: RTCDataChannel | None = None
         self.params: RTCDataChannel | None = None
+        self._settings = settings
+        self._tally = tally
         self._now_ms = now_ms
         self._on_message = on_message
         self._on_packet = on_packet
-        self._session_complaints = Complaints("session message")
-        self._packet_complaints = Complaints("frame packet")
-        self._late_complaints = Complaints("order of packets", level=logging.DEBUG)
-        self._sent_messages = self._received_messages = 0
-        self._packets_sent = 0
-        self._heard_ms = now_ms()
-        self._first_frame_ms: float | None = None
-        self._setup_bytes = 0
+        self._sends_frames = sends_frames
+        self._heard_ms = self._sent_ms = self._asked_ms = now_ms()
         self._sack: DelayedSack | None = None
         self._ending: asyncio.Task[None] | None = None
         self._pinging: asyncio.Task[None] | None = None
@@ -88,8 +90,9 @@ class Link:
 
     def watch(self) -> None:
         """Count and guard the connection; call between gathering and the first exchange."""
-        self.meter.attach(self.connection)
-        InboundGuard(self.connection, self.end)
+        self._tally.meter.attach(self.connection)
+        InboundGuard(self.connection, self.end_call)
+        Pulse(self.connection, self._heard, only_acknowledgements=self._sends_frames)
         self._sack = DelayedSack(self.connection)
 
     def adopt(self, channel: RTCDataChannel) -> None:
@@ -101,7 +104,7 @@ class Link:
             self.params = channel
             channel.on("message", self._packet_bytes)
         else:
-            self.end("the other side opened a channel that no call has")
+            self.end_call("the other side opened a channel that no call has")
             return
         channel.on("close", lambda: self.end("the other side left"))
 
@@ -111,66 +114,49 @@ class Link:
             self._pinging = spawn(self._ping_on(), "pings")
 
     def send(self, message: Message) -> None:
-        """Send a session message; dropped when the call is over."""
+        """Send a session message; dropped when the connection is gone."""
         if self.reference is not None and self.reference.readyState == "open":
             self.reference.send(encode(message))
-            self._sent_messages += 1
+            self._count_sent()
 
     def send_packet(self, packet: bytes, frames: int) -> None:
         """Send a packet of frames on the open params channel and count it."""
         assert self.params is not None
         self.count_packet(packet, frames)
-        self._packets_sent += 1
-        self._sent_messages += 1
+        self._tally.packets_sent += 1
+        self._count_sent()
         self.params.send(packet)
 
     def count_packet(self, packet: bytes, frames: int) -> None:
         """Count a packet of frames sent or taken in."""
-        if self._first_frame_ms is None:
-            self._first_frame_ms = self._now_ms()
-            self._setup_bytes = self.meter.bytes_sent + self.meter.bytes_received
-        self.frames += frames
-        self.packets += 1
-        self.payload_bytes += len(packet)
+        self._tally.count_packet(packet, frames, self._now_ms())
 
     def is_over(self) -> bool:
-        """Return whether the call is ending or has ended."""
+        """Return whether the connection is ending or has ended."""
         return self._ending is not None
 
     def end(self, reason: str) -> None:
         """Begin to close the connection, once; the first reason stands."""
         if self._ending is None:
-            self._ending = spawn(self._finish(reason, 0.0), "closing a call")
+            self._ending = spawn(self._finish(reason, 0.0), "closing a connection")
+
+    def end_call(self, reason: str) -> None:
+        """Begin to close the connection for a reason that ends the whole call."""
+        self.final = self.final or self._ending is None
+        self.end(reason)
 
     async def close(self, reason: str) -> None:
         """Say goodbye, let it leave, and close the connection; returns when it is closed."""
         if self._ending is None:
+            self.final = True
             self._say_bye(reason)
-            self._ending = spawn(self._finish(reason, self.settings.drain_s), "closing a call")
+            self._ending = spawn(
+                self._finish(reason, self._settings.drain_s), "closing a connection"
+            )
         await asyncio.shield(self.closed)
 
-    def stats(self, clock_offset_ms: float | None) -> LinkStats:
-        """Return the figures so far; the owner knows the sign of the clock offset."""
-        start_ms = self._first_frame_ms
-        return LinkStats(
-            payload_bytes=self.payload_bytes,
-            wire_bytes_sent=self.meter.bytes_sent,
-            wire_bytes_received=self.meter.bytes_received,
-            wire_bytes_setup=self._setup_bytes,
-            messages_sent=self._sent_messages,
-            messages_received=self._received_messages,
-            frames=self.frames,
-            packets=self.packets,
-            frames_skipped=self.frames_skipped,
-            lost=self.lost,
-            malformed=self._session_complaints.total + self._packet_complaints.total,
-            rtt_ms=self.clock.rtt_ms,
-            clock_offset_ms=clock_offset_ms,
-            elapsed_s=0.0 if start_ms is None else (self._now_ms() - start_ms) / 1000,
-        )
-
     def _say_bye(self, reason: str) -> None:
-        self.send(Bye(reason[:TEXT_LIMIT], self._packets_sent))
+        self.send(Bye(reason[:TEXT_LIMIT], self._tally.packets_sent))
 
     async def _finish(self, reason: str, drain_s: float) -> None:
         try:
@@ -181,7 +167,7 @@ class Link:
                 self._sack.stop()
             await self.connection.close()
         finally:
-            log.info("the call ended: %s", reason)
+            log.debug("a connection ended: %s", reason)
             if not self.closed.done():
                 self.closed.set_result(reason)
 
@@ -190,78 +176,96 @@ class Link:
             self.end("the connection to the other side was lost")
 
     async def _ping_on(self) -> None:
-        warned = False
         for count in range(1 << 62):
-            silent_s = (self._now_ms() - self._heard_ms) / 1000
-            if silent_s > self.settings.give_up_s:
-                self.end(f"nothing was heard from the other side for {silent_s:.0f} s")
-                return
-            if silent_s > self.settings.silence_s and not warned:
-                log.warning("nothing heard from the other side for %.0f s", silent_s)
-            warned = silent_s > self.settings.silence_s
-            # A dead link must not pile up pings that all arrive when it comes back.
-            if self.reference is not None and self.reference.bufferedAmount == 0:
+            # What a dead link has not delivered asks again by itself, and must not grow into a
+            # pile that arrives when the link comes back.
+            if not self._is_silent() or not unsent(self.connection):
                 self._ping()
             early = count < FIRST_PINGS
-            await asyncio.sleep(self.settings.first_ping_s if early else self.settings.ping_s)
+            await self._until_ping(self._settings.first_ping_s if early else self._settings.ping_s)
+
+    async def _until_ping(self, pause_s: float) -> None:
+        """Wait until it is time for the next ping."""
+        self._asked_ms = self._now_ms()
+        until_ms = self._asked_ms + pause_s * 1000
+        while True:
+            left_ms = min(until_ms, self._urgent_ms()) - self._now_ms()
+            if left_ms <= 0:
+                return
+            await asyncio.sleep(left_ms / 1000)
+
+    def _urgent_ms(self) -> float:
+        """Return when a ping is wanted before its time, as things stand.
+
+        A sender has something to say at least every second, so that on a link that works nobody
+        has to ask. After a longer silence the other side is asked, and asked again, until it is
+        clear that the link is cut.
+        """
+        settings = self._settings
+        if self._is_silent():
+            return math.inf
+        ask_ms = max(
+            self._heard_ms + settings.probe_s * 1000, self._asked_ms + settings.probe_every_s * 1000
+        )
+        if not self._sends_frames:
+            return ask_ms
+        return min(ask_ms, max(self._sent_ms, self._asked_ms) + settings.idle_s * 1000)
+
+    def _is_silent(self) -> bool:
+        return self._now_ms() - self._heard_ms >= self._settings.silence_s * 1000
 
     def _ping(self) -> None:
-        self.send(self.clock.ping(self._now_ms(), sent=self._packets_sent, lost=self._missing))
-
-    @property
-    def _missing(self) -> int:
-        return 0 if self._packets_sent else self.lost
+        tally = self._tally
+        self.send(tally.clock.ping(self._now_ms(), sent=tally.packets_sent, lost=tally.missing))
 
     def _session_bytes(self, data: bytes | str) -> None:
-        self._heard()
+        self._tally.messages_received += 1
         if self._ending is not None:
             return
+        complaints = self._tally.session_complaints
         try:
             if isinstance(data, str):
                 raise WireError("a session message must be binary")
             self._dispatch(decode(data))
         except WireError as error:
-            self._session_complaints.add(error)
-            if self._session_complaints.total > self.settings.malformed_limit:
+            complaints.add(error)
+            if complaints.total > self._settings.malformed_limit:
                 sentence = "too many messages that follow no protocol"
                 self._say_bye(sentence)
-                self.end(f"the other side sent {sentence}")
+                self.end_call(f"the other side sent {sentence}")
 
     def _dispatch(self, message: Message) -> None:
+        if isinstance(message, Bye):
+            self._tally.count_lost(message.sent, self._tally.lost)
+            self.said_bye = True
+            self.end_call(message.reason)
+            return
         if isinstance(message, Ping):
-            self.clock.heard(message, self._now_ms())
-            self._count_lost(message.sent, message.lost)
+            self._tally.clock.heard(message, self._now_ms())
+            self._tally.count_lost(message.sent, message.lost)
             # Answered at once while the other side knows no clock, but not without end.
             if message.echo_ms < 0 and self._early_replies > 0:
                 self._early_replies -= 1
                 self._ping()
-        elif isinstance(message, Bye):
-            self._count_lost(message.sent, self.lost)
-            self.said_bye = True
-            self.end(message.reason)
-        else:
-            self._on_message(message)
-
-    def _count_lost(self, peer_sent: int, peer_lost: int) -> None:
-        """A sender takes its receiver's word; a receiver compares what was sent with what came."""
-        if self._packets_sent:
-            self.lost = min(peer_lost, self._packets_sent)
-        else:
-            self.lost = max(0, peer_sent - self.packets)
+        self._on_message(self, message)
 
     def _packet_bytes(self, data: bytes | str) -> None:
-        self._heard()
+        self._tally.messages_received += 1
         if self._ending is not None:
             return
         try:
             if isinstance(data, str):
                 raise WireError("a frame packet must be binary")
-            self._on_packet(data)
+            self._on_packet(self, data)
         except _HONEST as error:
-            self._late_complaints.add(error)
+            self._tally.late_complaints.add(error)
         except WireError as error:
-            self._packet_complaints.add(error)
+            self._tally.packet_complaints.add(error)
+
+    def _count_sent(self) -> None:
+        self._tally.messages_sent += 1
+        self._sent_ms = self._now_ms()
 
     def _heard(self) -> None:
-        self._received_messages += 1
         self._heard_ms = self._now_ms()
+        self.on_heard()

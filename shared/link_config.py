@@ -26,14 +26,31 @@ class LinkSettings(BaseSettings):
     first_ping_s: float = Field(
         0.25, gt=0, description="Seconds between the first few, so that the clocks are known soon."
     )
-    silence_s: float = Field(5.0, gt=0, description="Silence after which a warning is logged.")
-    give_up_s: float = Field(15.0, gt=0, description="Silence after which the call is closed.")
+    idle_s: float = Field(
+        1.0, gt=0, description="Longest that a sender sends nothing, so that nobody has to ask."
+    )
+    probe_s: float = Field(
+        1.1, gt=0, description="Silence after which the other side is asked for a sign of life."
+    )
+    probe_every_s: float = Field(
+        0.2, gt=0, description="Seconds between two such questions, until silence_s."
+    )
+    silence_s: float = Field(
+        1.5, gt=0, description="Silence after which other connections are tried."
+    )
+    give_up_s: float = Field(60.0, gt=0, description="Silence after which the call is over.")
     drain_s: float = Field(1.0, ge=0, description="How long closing waits for unsent bytes.")
     malformed_limit: int = Field(
         20, ge=0, description="Malformed session messages after which a peer is sent away."
     )
     join_s: float = Field(
         15.0, gt=0, description="How long a caller may take from the answer to its hello."
+    )
+    attempt_every_s: float = Field(
+        1.0, gt=0, description="Seconds after which another connection is tried beside one."
+    )
+    attempts: int = Field(
+        4, ge=1, le=16, description="Connections tried at the same time; the oldest gives way."
     )
 
 

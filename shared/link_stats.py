@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LinkStats:
-    """Figures of one call, taken at one moment.
+    """Figures of one call, over all its connections, taken at one moment.
 
     Attributes:
         payload_bytes: frame packets as handed to the data channel (a sender: sent; a receiver:
@@ -20,13 +20,14 @@ class LinkStats:
         messages_received: data channel messages received, both channels.
         frames: frames sent by a sender or taken in by a receiver.
         packets: frame packets, likewise.
-        frames_skipped: frames a sender did not send because the link was stalled.
+        frames_skipped: frames a sender did not send because the link was stalled or silent.
         lost: frame packets the sender sent and the receiver misses, as of the last sign of life.
         malformed: messages that could not be used.
         rtt_ms: newest round trip, milliseconds; None while unknown.
         clock_offset_ms: what to add to the sender's call clock to get the receiver's monotonic
             milliseconds; None while unknown.
         elapsed_s: seconds since the first frame; 0 before it.
+        reconnects: how often the other side was silent and came back.
     """
 
     payload_bytes: int
@@ -43,6 +44,7 @@ class LinkStats:
     rtt_ms: float | None
     clock_offset_ms: float | None
     elapsed_s: float
+    reconnects: int = 0
 
     @property
     def payload_kbps(self) -> float:

@@ -38,6 +38,7 @@ FIELD_LIMIT = 16
 # Over 30,000 years of milliseconds: float64 still tells one from the next.
 CLOCK_LIMIT_MS = 1e15
 COUNT_LIMIT = 2**53
+RESUME_TOKEN_SIZE = 32
 
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
 REFUSALS = ("version", "face_model", "reference", "busy")
@@ -101,10 +102,12 @@ class Welcome:
     Attributes:
         version: the receiver's protocol version.
         wants_reference: whether it needs the sender's photograph.
+        resume_token: what later offers of this call are signed with (`shared.claim`).
     """
 
     version: int = _checked(_between(0, 255))
     wants_reference: bool = _checked(lambda _: None)
+    resume_token: bytes = _checked(_size(RESUME_TOKEN_SIZE, RESUME_TOKEN_SIZE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class SignallingError(HeadCallError):
     """An offer or answer that cannot be used.
 
     Attributes:
-        status: the HTTP status that says so: 400, 409, 413 or 415.
+        status: the HTTP status that says so: 400, 409, 410, 413 or 415.
     """
 
     def __init__(self, message: str, status: int = 400) -> None:

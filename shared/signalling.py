@@ -10,16 +10,39 @@ from typing import Any
 
 import httpx
 
+from shared.claim import Claim
 from shared.errors import BadInputError, HeadCallError, UnreachableError
 from shared.sdp import SDP_LIMIT, SignallingError, check_description
 
-__all__ = ["CallAddress", "Joined", "SignallingError", "check_description", "join", "leave"]
+__all__ = [
+    "CallAddress",
+    "Joined",
+    "NoAnswerError",
+    "NobodyError",
+    "RefusedError",
+    "SignallingError",
+    "check_description",
+    "join",
+    "leave",
+]
 
 log = logging.getLogger(__name__)
 
 SENTENCE_LIMIT = 500
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LEAVE_TIMEOUT_S = 2.0
+
+
+class NoAnswerError(UnreachableError):
+    """Nobody answered: the receiver is not there, or the network does not get there."""
+
+
+class NobodyError(NoAnswerError):
+    """No receiver is there at the moment: it is not running, or stands behind a proxy that is."""
+
+
+class RefusedError(UnreachableError):
+    """The receiver answered, and will not take the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +95,24 @@ class Joined:
     location: httpx.URL | None
 
 
-async def join(address: CallAddress, offer: str, timeout_s: float) -> Joined:
+async def join(
+    address: CallAddress, offer: str, timeout_s: float, claim: Claim | None = None
+) -> Joined:
     """Post an offer.
 
     Args:
         address: where the receiver listens.
         offer: the sender's session description.
         timeout_s: seconds to wait for the answer.
+        claim: which call the offer belongs to.
 
     Raises:
-        UnreachableError: nobody answered, not in time, not as a receiver does, or the receiver
-            is in a call already; the sentence says which.
+        NoAnswerError: nobody answered, or not in time; NobodyError: nobody is there.
+        RefusedError: the receiver is in a call already, or will not take this one.
+        UnreachableError: what answered is no receiver.
     """
     headers = {"content-type": "application/sdp", "accept": "application/sdp"}
+    headers |= claim.headers() if claim is not None else {}
     try:
         async with (
             _client(address, timeout_s) as client,
@@ -92,15 +120,14 @@ async def join(address: CallAddress, offer: str, timeout_s: float) -> Joined:
         ):
             body = await _capped_body(response)
     except httpx.TimeoutException as error:
-        raise UnreachableError(f"{address} did not answer within {timeout_s:g} s") from error
+        raise NoAnswerError(f"{address} did not answer within {timeout_s:g} s") from error
     except httpx.ConnectError as error:
-        raise UnreachableError(
-            f"nobody listens at {address}; start `receiver` there first"
-        ) from error
+        raise NobodyError(f"nobody listens at {address}; start `receiver` there first") from error
     except httpx.HTTPError as error:
-        raise UnreachableError(f"{address} broke off the conversation ({error})") from error
+        raise NobodyError(f"{address} broke off the conversation ({error})") from error
     if response.status_code != httpx.codes.CREATED:
-        raise UnreachableError(_refusal(address, response, body))
+        kind = NobodyError if response.is_server_error else RefusedError
+        raise kind(_refusal(address, response, body))
     return _joined(address, response, body)
 
 
@@ -152,7 +179,7 @@ def _joined(address: CallAddress, response: httpx.Response, body: str) -> Joined
 
 def _refusal(address: CallAddress, response: httpx.Response, body: str) -> str:
     sentence = _sentence(body)
-    if response.status_code == httpx.codes.CONFLICT and sentence:
+    if response.status_code in (httpx.codes.CONFLICT, httpx.codes.GONE) and sentence:
         return f"{address} refused the call: {sentence}"
     if response.status_code == httpx.codes.NOT_FOUND:
         return f"{address} is no HeadCall receiver: it has no /whip"

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 
 from shared.call_receiver import CallReceiver
+from shared.claim import Claim
 from shared.errors import BadInputError
 from shared.link_config import LinkSettings
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Frame, Params
@@ -118,17 +119,25 @@ async def receiving(
     receiver = TestReceiver("", handler or Recorder())
     app = FastAPI()
 
+    def created(answer: str) -> Response:
+        return Response(answer, 201, {"location": "/whip/1"}, "application/sdp")
+
     @app.post("/whip")
     async def join(request: Request) -> Response:
         if receiver.busy:
             return Response(receiver.busy, 409, media_type="text/plain")
         offer = (await request.body()).decode()
         try:
-            call, answer = await CallReceiver.answer(offer, receiver.handler, settings)
+            claim = Claim.from_headers(request.headers)
+            for call in receiver.calls:
+                if call.owns(claim, offer):
+                    return created(await call.take(offer, claim))
+            call = CallReceiver(receiver.handler, settings)
+            receiver.calls.append(call)
+            answer = await call.take(offer, claim)
         except SignallingError as error:
             return Response(str(error), error.status, media_type="text/plain")
-        receiver.calls.append(call)
-        return Response(answer, 201, {"location": "/whip/1"}, "application/sdp")
+        return created(answer)
 
     @app.delete("/whip/1")
     async def leave() -> Response:

@@ -42,7 +42,7 @@ DIGEST = "0f" * 32
 
 MESSAGES: list[Message] = [
     Hello(1, "abcdef0123456789"),
-    Welcome(1, True),
+    Welcome(1, True, bytes(32)),
     Refusal("version", "another version"),
     Reference(REFERENCE_LIMIT, DIGEST, "image/webp"),
     Chunk(0, bytes(CHUNK_LIMIT)),
@@ -86,6 +86,7 @@ def test_calibration_with_nan_is_refused() -> None:
         (Ping(float("inf"), -1.0, 0.0, 0, 0), FieldValueError),
         (Hello(True, "abcdef01"), FieldTypeError),
         (Refusal("whim", "no"), FieldValueError),
+        (Welcome(2, True, bytes(31)), FieldValueError),
     ],
 )
 def test_what_could_not_be_decoded_is_never_sent(message: Message, error: type[WireError]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.weather import Weather
 from models.engine import Engine
 from receiver.generator import Generator
 from shared.face_model import FaceModel
@@ -16,7 +17,7 @@ from shared.params import Frame
 from shared.transport import CallSender
 from tests import chromium
 from tests.driving import Drive, track
-from tests.receiving import serving
+from tests.receiving import FACE_MODEL, frame, params, serving
 
 BROWSER = chromium.find()
 
@@ -89,7 +90,33 @@ async def test_the_page_shows_the_picture_moving(demo_clip: Path, tmp_path: Path
         await page.until(f"{STATE}.startsWith('The call has ended')")
 
 
-async def keep_screenshots(page: chromium.Page) -> None:
+@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
+async def test_the_page_says_when_the_caller_is_cut_off(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    weather = Weather(seed=1)
+    with weather.over_links():
+        async with (
+            serving() as (_, url),
+            chromium.browser(BROWSER, tmp_path / "profile", url) as page,
+        ):
+            caller = await CallSender.connect(url, timeout=30, face_model=FACE_MODEL)
+            await caller.send_calibration(params())
+            face = Drive(b"", params(), [frame(n).params for n in range(60)], FACE_MODEL)
+            talking = asyncio.create_task(talk(caller, face))
+            await page.until(f"{STATE} === 'In a call'")
+            await page.until(PIXELS)
+            weather.is_cut = True
+            await page.until(f"{STATE} === 'Reconnecting…'")
+            await keep_screenshots(page, "cut")
+            assert await page.evaluate("document.getElementById('empty').hidden")
+            weather.is_cut = False
+            await page.until(f"{STATE} === 'In a call'")
+            await page.until(MOVED)
+            talking.cancel()
+            await caller.close("done")
+
+
+async def keep_screenshots(page: chromium.Page, what: str = "page") -> None:
     """Keep pictures of the page for people to look at, where they ask for them."""
     if folder := os.environ.get("HEADCALL_SCREENSHOTS"):
         for name, width, height, scheme in [
@@ -98,5 +125,5 @@ async def keep_screenshots(page: chromium.Page) -> None:
             ("phone", 390, 844, "light"),
         ]:
             await page.show_as(width, height, scheme)
-            path = Path(folder) / f"page-{name}.png"
+            path = Path(folder) / f"{what}-{name}.png"
             await asyncio.to_thread(path.write_bytes, await page.screenshot())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -176,6 +177,22 @@ async def test_the_status_line_says_when_there_is_no_face() -> None:
     assert "no face" in line(25.0, 40.0, stats, has_face=False)
     assert "no face" not in line(25.0, 40.0, stats, has_face=True)
     assert "25.0 fps" in line(25.0, 40.0, stats, has_face=True)
+
+
+async def test_the_status_line_says_when_the_receiver_is_looked_for() -> None:
+    async with receiving(Recorder(wants_reference=False)) as receiver:
+        call = await CallSender.connect(receiver.url, timeout=20, face_model=FACE_MODEL)
+        stats = call.stats()
+        await call.close("done")
+    said = io.StringIO()
+    with StatusLine(Console(file=said, force_terminal=True, width=80)) as status:
+        status.update(Figures(), stats, True, 10.0, reconnecting=True)
+        assert "reconnecting… 0 s" in said.getvalue()
+        status.update(Figures(), stats, True, 13.0, reconnecting=True)
+        assert "reconnecting… 3 s" in said.getvalue()
+        status.update(Figures(), stats, True, 14.0)
+        status.update(Figures(), stats, True, 20.0, reconnecting=True)
+        assert said.getvalue().count("reconnecting… 0 s") == 2
 
 
 async def test_a_clip_is_sent_from_its_first_frame(demo_clip: Path) -> None:
