@@ -17,11 +17,10 @@ from typing import Self, TypeVar
 
 from benchmarks.child import ChildFailedError
 from benchmarks.profiles import Profile
-from benchmarks.relay import BEGIN, Ready, Traffic, run
+from benchmarks.relay import BEGIN, CLONE_NEWNET, Ready, Traffic, run
 from shared.errors import BadInputError
 
 _NEEDED = ("ip", "nsenter", "setpriv")
-_CLONE_NEWNET = 0x40000000
 _START_S = 60.0
 _STOP_S = 10.0
 
@@ -125,7 +124,7 @@ def _enter(namespace: str) -> None:
     """Move this thread, and no other, into a network namespace."""
     descriptor = os.open(namespace, os.O_RDONLY)
     try:
-        if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET) != 0:
+        if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     finally:
         os.close(descriptor)

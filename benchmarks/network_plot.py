@@ -45,6 +45,7 @@ def _latency(axes: Axes, call: NetworkCall) -> None:
     if late:
         axes.plot(shown[late], latency[late], ".", color=_STALE, label="stale")
     _mark(axes, call, named=True)
+    axes.set_xlim(0, _length_s(call))
     axes.set_ylabel("capture to\npicture, ms")
     axes.set_ylim(0, 1.25 * max(latency, default=100.0))  # room for the legend
     axes.set_title(_title(call), fontsize=9)
@@ -72,7 +73,6 @@ def _link(axes: Axes, call: NetworkCall) -> None:
         moments = _seconds(call, dropped)
         axes.plot(moments, np.zeros(len(moments)), "|", color=_STALE, label="a packet lost")
     _mark(axes, call)
-    axes.set_xlim(0, _length_s(call))
     axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
     axes.set_ylabel("on the link,\nkbps")
     axes.legend(loc="upper right", fontsize=7, ncols=3)
@@ -110,5 +110,5 @@ def _title(call: NetworkCall) -> str:
     return (
         f"{call.profile.name} ({call.profile.about}): {setup}, frozen "
         f"{100 * figures['freeze_ratio']:.1f} %, {figures['stale_shown']} stale, "
-        f"{figures['wire_kbps']:.1f} kbps" + (f"; {call.failure}" if call.failure else "")
+        f"{figures['wire_kbps']:.1f} kbps" + (f"\n{call.failure}" if call.failure else "")
     )

@@ -32,7 +32,7 @@ MAX_LOGGED = 1_000_000
 _MAX_IN_FLIGHT = 20_000
 _MTU = 1500
 _DEVICE = "call0"
-_CLONE_NEWNET = 0x40000000
+CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 
@@ -184,7 +184,7 @@ def _make_namespace(own: str, other: str) -> tuple[int, int]:
         OSError: this system or this user's rights do not allow it.
         CalledProcessError: the device could not be set up.
     """
-    if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     tun = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(tun, _TUNSETIFF, struct.pack("16sH22x", _DEVICE.encode(), _IFF_TUN | _IFF_NO_PI))
