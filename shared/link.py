@@ -10,6 +10,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 
 from shared.clock import ClockEstimate
 from shared.complaints import Complaints
+from shared.datagram_guard import guard_datagrams
 from shared.delayed_sack import DelayedSack
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
@@ -85,6 +86,8 @@ class Link:
 
     def watch(self) -> None:
         """Count and guard the connection; call between gathering and the first exchange."""
+        assert self.connection.sctp is not None
+        guard_datagrams(self.connection.sctp.transport)
         self.meter.attach(self.connection)
         InboundGuard(self.connection, self.end)
         self._sack = DelayedSack(self.connection)

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 SENTENCE_LIMIT = 500
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LEAVE_TIMEOUT_S = 2.0
+ADDRESS_LIMIT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class CallAddress:
             BadInputError: it is not an http or https address.
         """
         example = "give one like http://localhost:8080"
+        if len(text) > ADDRESS_LIMIT:
+            raise BadInputError(f"an address has at most {ADDRESS_LIMIT} characters; {example}")
         try:
             url = httpx.URL(text.strip())
         except (httpx.InvalidURL, ValueError) as error:
@@ -135,7 +138,7 @@ def _joined(address: CallAddress, response: httpx.Response, body: str) -> Joined
     except HeadCallError as error:
         raise UnreachableError(f"{address} is no HeadCall receiver: {error}") from error
     location = response.headers.get("location")
-    if location is None:
+    if location is None or len(location) > ADDRESS_LIMIT:
         return Joined(body, None)
     try:
         target = address.whip.join(location)
@@ -151,7 +154,7 @@ def _joined(address: CallAddress, response: httpx.Response, body: str) -> Joined
 
 
 def _refusal(address: CallAddress, response: httpx.Response, body: str) -> str:
-    sentence = _sentence(body)
+    sentence = sentence_of(body)
     if response.status_code == httpx.codes.CONFLICT and sentence:
         return f"{address} refused the call: {sentence}"
     if response.status_code == httpx.codes.NOT_FOUND:
@@ -160,11 +163,11 @@ def _refusal(address: CallAddress, response: httpx.Response, body: str) -> str:
     return f"{address} refused the call with HTTP status {response.status_code}{detail}"
 
 
-def _sentence(body: str) -> str:
+def sentence_of(body: str) -> str:
     """Return what a refusal says, from plain text or from FastAPI's ``detail``."""
     try:
         value: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # brackets within brackets, ten thousand deep
         value = body
     if isinstance(value, dict):
         value = value.get("detail", "")

@@ -27,6 +27,8 @@ from shared.params import (
 
 WIRE_VERSION = 1
 DELTA_CLASSES = 4
+# What a 24-bit coder can tell apart; a table of more levels would only fill memory.
+LEVELS_LIMIT = 1 << 16
 
 Levels = npt.NDArray[np.int64]
 Model = Any  # constriction ships no types
@@ -97,6 +99,8 @@ class WireTable:
             delta: 35 priors for each class.
         """
         low, high = level_range(centres, steps)
+        if (high - low > LEVELS_LIMIT).any():
+            raise ValueError("the wire table has steps too fine to be one")
         spans = high - low
         return cls(
             centres,
@@ -112,8 +116,18 @@ class WireTable:
 
     @classmethod
     def parse(cls, text: str) -> WireTable:
-        """Return the table written by ``models.build_wire_table``."""
-        data = json.loads(text)
+        """Return the table written by ``models.build_wire_table``.
+
+        Raises:
+            ValueError: it is damaged, or of another version.
+        """
+        try:
+            return cls._read(json.loads(text))
+        except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"the wire table is damaged: {error!r}") from error
+
+    @classmethod
+    def _read(cls, data: Any) -> WireTable:
         if data["version"] != WIRE_VERSION:
             raise ValueError(f"the wire table has version {data['version']}, not {WIRE_VERSION}")
         table = cls.build(
