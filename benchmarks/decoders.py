@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from aioice import ice, stun
+from aioice import Candidate, ice, stun
 from aiortc import rtcsctptransport as sctp
 from google_crc32c import value as crc32c
 
@@ -366,7 +366,7 @@ class _Socket:
 def _datagrams() -> Decode:
     protocol: Any = ice.StunProtocol.__new__(ice.StunProtocol)
     protocol.receiver, protocol.transactions = _Agent(), {}
-    protocol.local_candidate = ice.Candidate.from_sdp("1 1 udp 1 192.0.2.1 9 typ host")
+    protocol.local_candidate = Candidate.from_sdp("1 1 udp 1 192.0.2.1 9 typ host")
     protocol._StunProtocol__log_debug = lambda *_: None
     guard_datagrams(_Socket([protocol]))
     return lambda data: protocol.datagram_received(data, ("192.0.2.2", 5000))
@@ -436,7 +436,7 @@ DECODERS = (
     Decoder(
         "address", _text(CallAddress.parse), _addresses, (BadInputError,), 19_000, MIB, cap=8 * KIB
     ),
-    Decoder("token", _token, _token_seeds, (TokenError,), 20_000, 64 * KIB, cap=16 * KIB),
+    Decoder("token", _token, _token_seeds, (TokenError,), 20_000, 256 * KIB, cap=16 * KIB),
     Decoder(
         "picture",
         lambda: lambda data: decode_picture(data, PEER_MAX_PIXELS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from receiver.portrait import Portrait
 from receiver.sinks import Sink, Sinks
 from receiver.whep import Watchers
 from shared.link_stats import LinkStats
-from shared.sdp import SignallingError
+from shared.sdp import SignallingError, check_description
 from shared.tasks import spawn
 from shared.transport import CallReceiver
 
@@ -51,7 +51,11 @@ class StationOptions:
 
 
 class Station:
-    """Answers callers; everything here runs on the event loop."""
+    """Answers callers; everything here runs on the event loop.
+
+    Attributes:
+        on_over: told at the end of a call whether it had come about.
+    """
 
     def __init__(
         self,
@@ -72,6 +76,7 @@ class Station:
         self.watchers = watchers
         self.metrics = Metrics()
         self.call_ended = asyncio.Event()
+        self.on_over: Callable[[bool], None] = lambda began: None
         self._options = options
         self._sinks = Sinks([watchers, *sinks, self.metrics])
         self._call: Call | None = None
@@ -90,6 +95,7 @@ class Station:
         Raises:
             SignallingError: a call is on, or the offer cannot be answered.
         """
+        check_description(offer)  # before it can take anybody's place
         self._refuse_second()
         # An earlier call that has ended may still be writing its file.
         async with asyncio.timeout(_FINISH_S):
@@ -198,6 +204,7 @@ class Station:
             log.error("the report could not be written: %s", error)
         finally:
             self._finished.set()
+            self.on_over(call.began)
             if call.began:
                 self.call_ended.set()
 

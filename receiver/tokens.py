@@ -21,6 +21,7 @@ _ALGORITHM = "HS256"
 _ISSUER = "headcall"
 # Ours have about 200 characters. A cap keeps a stranger's JSON from nesting deep.
 TOKEN_LIMIT = 512
+_FOREIGN = "this link is not one of this receiver's; ask for a new one"
 
 
 class Role(enum.StrEnum):
@@ -92,7 +93,7 @@ class Tokens:
         """A call was answered that this token came with."""
         self._in_use = ticket
 
-    def over(self, *, was_call: bool) -> None:
+    def over(self, was_call: bool) -> None:
         """The call that is on has ended.
 
         Args:
@@ -105,13 +106,13 @@ class Tokens:
         if ticket is not None and was_call:
             self._spent[ticket.identifier] = ticket.expiry_s
 
-    def is_spent(self, token: str) -> bool:
-        """Return whether one of our own tokens to call has become useless."""
+    def is_good(self, role: Role, token: str) -> bool:
+        """Return whether one of our own tokens still lets somebody in."""
         try:
-            self.check(Role.CALL, f"Bearer {token}")
+            self.check(role, f"Bearer {token}")
         except TokenError:
-            return True
-        return False
+            return False
+        return True
 
     def _claims(self, role: Role, token: str) -> dict[str, Any]:
         try:
@@ -138,5 +139,5 @@ def _bearer(authorization: str | None) -> str:
     if scheme.lower() != "bearer" or not token:
         raise TokenError("this receiver wants its whole link, with the token at the end")
     if len(token) > TOKEN_LIMIT:
-        raise TokenError("this link is not one of this receiver's; ask for a new one")
+        raise TokenError(_FOREIGN)
     return token

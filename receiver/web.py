@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
-from receiver.guard import HEADERS, Guard
+from receiver.gate import MAX_BODY, SDP, Gate, refused
+from receiver.guard import Guard
 from receiver.station import Station
+from receiver.tokens import Tokens
 from shared.sdp import SignallingError
 
-SDP = "application/sdp"
-MAX_BODY = 64 * 1024
 _BODY_S = 10.0
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -31,27 +31,21 @@ Join = Callable[[str], Awaitable[tuple[str, str]]]
 class _RefusedError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
-        self.response = PlainTextResponse(sentence + "\n", status)
+        self.response = refused(status, sentence)
 
 
-def create_app(station: Station, guard: Guard) -> FastAPI:
-    """Return the web application of one station."""
+def create_app(station: Station, guard: Guard, tokens: Tokens | None = None) -> FastAPI:
+    """Return the web application of one station.
+
+    Args:
+        station: takes calls and watchers.
+        guard: knows hosts and origins.
+        tokens: checks who may call and watch; None where anybody may.
+    """
     app = FastAPI(title="HeadCall receiver", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.middleware("http")
-    async def protect(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        headers = request.headers
-        complaint = guard.complaint(request.method, headers.get("host", ""), headers.get("origin"))
-        response: Response
-        if complaint is None:
-            response = await call_next(request)
-        else:
-            response = PlainTextResponse(complaint + "\n", 403)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    app.add_middleware(Gate, guard=guard, tokens=tokens)
+    if tokens is not None:
+        station.on_over = tokens.over
 
     @app.exception_handler(_RefusedError)
     async def refuse(_: Request, refused: _RefusedError) -> Response:
@@ -59,7 +53,7 @@ def create_app(station: Station, guard: Guard) -> FastAPI:
 
     _add_page(app)
     _add_figures(app, station)
-    _add_calls(app, station)
+    _add_calls(app, station, tokens)
     return app
 
 
@@ -96,10 +90,13 @@ def _add_figures(app: FastAPI, station: Station) -> None:
         return Response(jpeg, media_type="image/jpeg")
 
 
-def _add_calls(app: FastAPI, station: Station) -> None:
+def _add_calls(app: FastAPI, station: Station, tokens: Tokens | None) -> None:
     @app.post("/whip")
     async def call(request: Request) -> Response:
-        return await _join(request, station.take_call)
+        response = await _join(request, station.take_call)
+        if tokens is not None:
+            tokens.used(request.state.ticket)
+        return response
 
     @app.delete("/whip/{call_id}")
     async def hang_up(call_id: str) -> Response:
@@ -127,8 +124,6 @@ async def _join(request: Request, join: Join) -> Response:
 
 
 async def _read_offer(request: Request) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != SDP:
-        raise _RefusedError(415, f"the body must be an SDP offer of the type {SDP}")
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_S):

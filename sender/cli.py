@@ -50,7 +50,11 @@ _DEFAULTS = settings()
 @app.command(help=_HELP)
 def send(
     url: Annotated[
-        str, typer.Argument(help="Where the receiver listens, such as http://localhost:8080.")
+        str,
+        typer.Argument(
+            help="Where the receiver listens, such as http://localhost:8080, or the whole link it "
+            "printed."
+        ),
     ],
     source: Annotated[
         str,
@@ -80,6 +84,10 @@ def send(
     timeout: Annotated[
         float, typer.Option(help="Seconds that joining the call may take.", min=0.1)
     ] = _DEFAULTS.connect_timeout_s,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Trust certificates signed by this authority too (PEM).", metavar="FILE"),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what happens, for finding faults.")
     ] = False,
@@ -96,7 +104,7 @@ def send(
         if report is not None:
             check_report_path(report)
         asyncio.run(
-            _call(Options(url, source, ref, seconds, max_fps, loop, timeout), console, report)
+            _call(Options(url, source, ref, seconds, max_fps, loop, timeout, ca), console, report)
         )
     except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo("sender: call ended", err=True)

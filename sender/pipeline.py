@@ -23,6 +23,7 @@ from sender.status import REFRESH_S, StatusLine
 from shared.clock import CallClock
 from shared.errors import UnreachableError
 from shared.face_model import FaceModel
+from shared.link_config import link_settings
 from shared.link_stats import LinkStats
 from shared.params import Frame, Params
 from shared.tasks import spawn
@@ -46,6 +47,7 @@ class Options:
         max_fps: most frames a second.
         loop: play a file again and again.
         timeout_s: how long joining may take.
+        ca_file: an authority that may have signed the receiver's certificate.
     """
 
     url: str
@@ -55,6 +57,7 @@ class Options:
     max_fps: float = 25.0
     loop: bool = False
     timeout_s: float = 15.0
+    ca_file: Path | None = None
 
 
 @dataclass(slots=True)
@@ -139,11 +142,15 @@ class Pipeline:
             await self._work(tracker.close)
 
     async def _connect(self) -> CallSender:
+        settings = link_settings()
+        if self._options.ca_file is not None:
+            settings = settings.model_copy(update={"ca_file": self._options.ca_file})
         return await CallSender.connect(
             self._options.url,
             timeout=self._options.timeout_s,
             face_model=self._model.fingerprint,
             clock=self._clock,
+            settings=settings,
         )
 
     async def _talk(

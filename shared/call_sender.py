@@ -72,7 +72,7 @@ class CallSender:
         """Join the call at a receiver.
 
         Args:
-            url: the receiver's address, such as ``http://localhost:8080``.
+            url: the receiver's address, such as ``http://localhost:8080``, or the link it printed.
             timeout: seconds everything together may take.
             face_model: fingerprint of the face model that frames will be fitted with.
             clock: the call clock, when frames are captured already.
@@ -82,8 +82,9 @@ class CallSender:
             UnreachableError: nobody there, busy, or no connection in time.
             BadInputError: not an address, or the receiver runs another version.
         """
-        address = CallAddress.parse(url)
-        call = cls(address, clock or CallClock(), settings or link_settings())
+        settings = settings or link_settings()
+        address = CallAddress.parse(url, settings.ca_file)
+        call = cls(address, clock or CallClock(), settings)
         try:
             async with asyncio.timeout(timeout):
                 await call._join(timeout)

@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection
 
 from shared.clock import ClockEstimate
 from shared.complaints import Complaints
 from shared.datagram_guard import guard_datagrams
 from shared.delayed_sack import DelayedSack
+from shared.ice_servers import ice_servers
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
 from shared.link_meter import LinkMeter
@@ -56,9 +57,8 @@ class Link:
             on_packet: takes frame packets; may raise WireError.
             settings: timings and limits.
         """
-        servers = [RTCIceServer(urls=address) for address in settings.ice_servers]
         allow_loopback()
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers(settings)))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.said_bye = False
         self.clock = ClockEstimate()

@@ -1,8 +1,10 @@
-"""Checks on the session descriptions that strangers post, before aiortc parses them."""
+"""Checks on the session descriptions that strangers post, before aiortc acts on them."""
 
 from __future__ import annotations
 
 import re
+
+from aiortc.sdp import SessionDescription
 
 from shared.errors import HeadCallError
 
@@ -44,6 +46,11 @@ def check_description(text: str) -> None:
     for attribute in ("ice-ufrag", "ice-pwd", "fingerprint"):
         if not any(line.startswith(f"a={attribute}:") for line in lines):
             raise SignallingError(f"the session description lacks a={attribute}")
+    # aiortc documents no errors for what it cannot parse; several types occur.
+    try:
+        SessionDescription.parse(text)
+    except Exception as error:
+        raise SignallingError(f"the session description cannot be parsed: {error}"[:200]) from error
 
 
 def split_lines(text: str) -> list[str]:
