@@ -8,6 +8,8 @@ from typing import cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from receiver.bouncer import Bouncer
+
 CONNECTIONS = 256
 REQUEST_S = 10.0
 # What is read on of a body that nobody wants, so that the refusal is not lost with the connection.
@@ -22,7 +24,12 @@ class PatientProtocol(H11Protocol):
     everybody out. Here a head has a deadline, and when too many are open the one that has kept us
     waiting longest goes, not the one that has just come. It would also read a refused body to its
     end, which may never come; here that has a bound.
+
+    Attributes:
+        bouncer: refuses bad joins as they arrive, for a tenth of what parsing them costs.
     """
+
+    bouncer: Bouncer | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection and, when there are too many, close the stalest."""
@@ -42,6 +49,12 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; too many after the answer end the connection."""
+        first = self.cycle is None and self.conn.trailing_data[0] == b""
+        refusal = self.bouncer.answer(data) if first and self.bouncer is not None else None
+        if refusal is not None:
+            self.transport.write(refusal)
+            self.transport.close()
+            return
         super().data_received(data)
         if self.is_waiting() and self.conn.their_state is h11.SEND_BODY:
             self._unwanted += len(data)

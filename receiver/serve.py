@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from receiver.bouncer import Bouncer
 from receiver.config import ReceiverSettings, receiver_settings
+from receiver.door import Door
 from receiver.guard import Guard
 from receiver.links import LinkOffice, Links, is_local, reachable_url
 from receiver.outputs import check_output
@@ -140,7 +142,8 @@ async def _serve(
     )
     tokens, base = _reached(listener, options.tls, settings)
     hosts = [*settings.allowed_hosts.split(","), options.host, urlsplit(base).hostname or ""]
-    server = WebServer(create_app(station, Guard(hosts), tokens), options.tls)
+    door = Door(Guard(hosts), tokens)
+    server = WebServer(create_app(station, door), options.tls, Bouncer(door))
     listener.listen()
     office = LinkOffice(base, tokens, settings)
     ready(office.links())

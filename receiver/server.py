@@ -16,12 +16,18 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from receiver.bouncer import Bouncer
 from receiver.patience import CONNECTIONS, PatientProtocol
 from shared.errors import BadInputError
 
 # Above PatientProtocol's own limit, and reached only by requests that are being answered.
 _CONNECTIONS = 2 * CONNECTIONS
 _HEADER_BYTES = 16 * 1024
+# asyncio takes as many new connections in one turn of the loop as may queue for it. A call needs
+# some fifty turns to come about, so that under a flood each must stay short: few are taken in a
+# turn, and the others queue in the kernel.
+_TAKEN_AT_ONCE = 4
+_QUEUE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,17 @@ class Tls:
 class WebServer(uvicorn.Server):
     """A uvicorn server that leaves signals to the caller, who has files to close first."""
 
-    def __init__(self, app: FastAPI, tls: Tls | None = None) -> None:
+    def __init__(
+        self, app: FastAPI, tls: Tls | None = None, bouncer: Bouncer | None = None
+    ) -> None:
+        # uvicorn makes its connections itself; this is how they learn of ours.
+        protocol = type("Connection", (PatientProtocol,), {"bouncer": bouncer})
         super().__init__(
             uvicorn.Config(
                 app,
                 lifespan="off",
                 ws="none",
-                http=PatientProtocol,
+                http=protocol,
                 ssl_certfile=tls.certificate if tls else None,
                 ssl_keyfile=tls.key if tls else None,
                 log_config=None,
@@ -75,8 +85,15 @@ class WebServer(uvicorn.Server):
                 limit_concurrency=_CONNECTIONS,
                 h11_max_incomplete_event_size=_HEADER_BYTES,
                 timeout_graceful_shutdown=3,
+                backlog=_TAKEN_AT_ONCE,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, with a queue in the kernel that is longer than asyncio's turns."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_QUEUE)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

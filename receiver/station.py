@@ -19,7 +19,7 @@ from receiver.portrait import Portrait
 from receiver.sinks import Sink, Sinks
 from receiver.whep import Watchers
 from shared.link_stats import LinkStats
-from shared.sdp import SignallingError, check_description
+from shared.sdp import SignallingError
 from shared.tasks import spawn
 from shared.transport import CallReceiver
 
@@ -89,13 +89,16 @@ class Station:
     async def take_call(self, offer: str) -> tuple[str, str]:
         """Answer a caller's offer.
 
+        Args:
+            offer: one that ``shared.sdp.check_description`` has passed: others would take the
+                place from honest callers, if only for a moment.
+
         Returns:
             The call's id and the answer.
 
         Raises:
             SignallingError: a call is on, or the offer cannot be answered.
         """
-        check_description(offer)  # before it can take anybody's place
         self._refuse_second()
         # An earlier call that has ended may still be writing its file.
         async with asyncio.timeout(_FINISH_S):

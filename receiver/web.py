@@ -11,8 +11,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
-from receiver.gate import MAX_BODY, SDP, Gate, refused
-from receiver.guard import Guard
+from receiver.door import MAX_BODY, SDP, Door, check_offer, refused
+from receiver.gate import Gate
 from receiver.station import Station
 from receiver.tokens import Tokens
 from shared.sdp import SignallingError
@@ -34,18 +34,17 @@ class _RefusedError(Exception):
         self.response = refused(status, sentence)
 
 
-def create_app(station: Station, guard: Guard, tokens: Tokens | None = None) -> FastAPI:
+def create_app(station: Station, door: Door) -> FastAPI:
     """Return the web application of one station.
 
     Args:
         station: takes calls and watchers.
-        guard: knows hosts and origins.
-        tokens: checks who may call and watch; None where anybody may.
+        door: knows who may come in.
     """
     app = FastAPI(title="HeadCall receiver", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Gate, guard=guard, tokens=tokens)
-    if tokens is not None:
-        station.on_over = tokens.over
+    app.add_middleware(Gate, door=door)
+    if door.tokens is not None:
+        station.on_over = door.tokens.over
 
     @app.exception_handler(_RefusedError)
     async def refuse(_: Request, refused: _RefusedError) -> Response:
@@ -53,7 +52,7 @@ def create_app(station: Station, guard: Guard, tokens: Tokens | None = None) -> 
 
     _add_page(app)
     _add_figures(app, station)
-    _add_calls(app, station, tokens)
+    _add_calls(app, station, door.tokens)
     return app
 
 
@@ -112,8 +111,8 @@ def _add_calls(app: FastAPI, station: Station, tokens: Tokens | None) -> None:
 
 
 async def _join(request: Request, join: Join) -> Response:
-    offer = await _read_offer(request)
     try:
+        offer = await _read_offer(request)
         identifier, answer = await join(offer)
     except SignallingError as error:
         raise _RefusedError(error.status, str(error)) from error
@@ -135,10 +134,7 @@ async def _read_offer(request: Request) -> str:
         raise _RefusedError(400, "the offer was cut short") from error
     except TimeoutError as error:
         raise _RefusedError(408, "the offer took too long to arrive") from error
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _RefusedError(400, "the body is not a WebRTC offer") from error
+    return check_offer(request.url.path, bytes(body))
 
 
 def _gone(was_there: bool, what: str) -> Response:

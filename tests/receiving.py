@@ -12,6 +12,8 @@ import httpx
 import numpy as np
 import PIL.Image
 
+from receiver.bouncer import Bouncer
+from receiver.door import Door
 from receiver.guard import Guard
 from receiver.portrait import FaceGenerator, Portrait
 from receiver.server import Tls, WebServer, bind, url_of
@@ -90,7 +92,8 @@ async def serving(
     station = Station(portrait, Watchers(watchers), options, sinks)
     listener = bind("127.0.0.1", 0)
     listener.listen()
-    server = WebServer(create_app(station, Guard([]), tokens), tls)
+    door = Door(Guard([]), tokens)
+    server = WebServer(create_app(station, door), tls, Bouncer(door))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         url = url_of(listener, "https" if tls else "http")
