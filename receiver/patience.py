@@ -13,7 +13,7 @@ from receiver.bouncer import Bouncer
 CONNECTIONS = 256
 REQUEST_S = 10.0
 # What is read on of a body that nobody wants, so that the refusal is not lost with the connection.
-UNWANTED_BYTES = 256 * 1024
+UNWANTED_BYTES = 8 * 1024 * 1024
 
 
 class PatientProtocol(H11Protocol):

@@ -219,6 +219,7 @@ class Station:
     def _sample(self) -> None:
         self.metrics.live.set(self._state() == "live")
         self.metrics.watchers.set(len(self.watchers))
+        self.metrics.tasks.set(len(asyncio.all_tasks()))
         if self._call is None:
             return
         self._call.sample()
