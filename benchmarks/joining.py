@@ -34,6 +34,7 @@ from benchmarks.sending import send
 from benchmarks.speed import machine
 from benchmarks.weather import Weather
 from models.engine import Engine
+from receiver.door import Door
 from receiver.generator import Generator
 from receiver.guard import Guard
 from receiver.picture import Picture
@@ -104,7 +105,7 @@ async def serving(portrait: Portrait, face: Face, shown: Shown) -> AsyncIterator
     station = Station(portrait, Watchers(1), options, [shown])
     listener = bind("127.0.0.1", 0)
     listener.listen()
-    server = WebServer(create_app(station, Guard([])))
+    server = WebServer(create_app(station, Door(Guard([]))))
     task = spawn(server.serve(sockets=[listener]), "web server")
     try:
         yield station, url_of(listener)

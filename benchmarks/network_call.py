@@ -28,6 +28,7 @@ from shared.errors import UNREACHABLE
 _ALLOWANCE_S = 75.0
 _LOOK_S = 0.2
 _LINK_LINE = re.compile(r"^Call with: sender (\S+)", re.MULTILINE)
+_WATCH_LINE = re.compile(r"^Watch at (\S+)", re.MULTILINE)
 
 
 class Stamps(BaseModel):
@@ -157,9 +158,10 @@ def run_call(
         EmulatedLink(profile, seed) as link,
         Child("receiver", serve, folder / "receiver.log", link.at_receiver) as receiver,
     ):
-        receiver.wait_until(lambda: _address(receiver) is not None, READY_TIMEOUT_S, tick)
-        url = _address(receiver) or ""
-        start = _Start(link, url, on_start)
+        # The watching link is printed first.
+        receiver.wait_until(lambda: bool(_printed(_LINK_LINE, receiver)), READY_TIMEOUT_S, tick)
+        url = _printed(_LINK_LINE, receiver)
+        start = _Start(link, _printed(_WATCH_LINE, receiver), on_start)
 
         def watch() -> None:
             receiver.check()
@@ -224,10 +226,13 @@ def summarise(call: NetworkCall) -> dict[str, Any]:
 class _Start:
     """Notices the first picture and tells the link that the call has begun."""
 
-    def __init__(self, link: EmulatedLink, url: str, on_start: Callable[[], None]) -> None:
+    def __init__(self, link: EmulatedLink, watch: str, on_start: Callable[[], None]) -> None:
         self.seen = False
         self._link = link
-        self._stats = f"http://{urlsplit(url).netloc}/stats"
+        parts = urlsplit(watch)
+        self._stats = f"{parts.scheme}://{parts.netloc}/stats"
+        token = parts.fragment.removeprefix("token=")
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._on_start = on_start
         self._next_s = 0.0
 
@@ -243,7 +248,7 @@ class _Start:
 
     def _is_shown(self) -> bool:
         try:
-            answer = httpx.get(self._stats, timeout=2.0, trust_env=False)
+            answer = httpx.get(self._stats, headers=self._headers, timeout=2.0, trust_env=False)
             return answer.status_code == 200 and bool(answer.json()["frames_shown"])
         except httpx.HTTPError:
             return False
@@ -259,9 +264,9 @@ def _counts(traffic: Traffic, up: bool) -> dict[str, int]:
     }
 
 
-def _address(receiver: Child) -> str | None:
-    found = _LINK_LINE.search(receiver.output())
-    return found[1] if found else None
+def _printed(line: re.Pattern[str], receiver: Child) -> str:
+    found = line.search(receiver.output())
+    return found[1] if found else ""
 
 
 def _last_sentence(sender: Child) -> str:

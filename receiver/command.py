@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from receiver.config import receiver_settings
-from shared.errors import HeadCallError
+from shared.errors import BadInputError, HeadCallError
+
+if TYPE_CHECKING:
+    from receiver.links import Links
+    from receiver.server import Tls
 
 _EXAMPLES = """
 Answer video calls that send a face as 35 numbers a frame.
@@ -52,8 +56,8 @@ def receive(
     host: Annotated[
         str,
         typer.Option(
-            help="Address to listen on; 0.0.0.0 lets anyone who reaches this machine call and "
-            "watch."
+            help="Address to listen on; 0.0.0.0 lets others reach this machine, and then calling "
+            "and watching need the links that are printed."
         ),
     ] = _DEFAULTS.host,
     port: Annotated[
@@ -81,6 +85,14 @@ def receive(
     engine: Annotated[
         str, typer.Option(help="What runs it; auto takes the fastest there is.")
     ] = _DEFAULTS.engine,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(help="Serve HTTPS with this certificate (PEM).", metavar="FILE"),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(help="Private key of the certificate (PEM).", metavar="FILE"),
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when the first call ends.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what happens, for finding faults.")
@@ -91,18 +103,35 @@ def receive(
     # Imported here so that --help and a mistyped option answer at once.
     from receiver.serve import Options, run
 
-    options = Options(host, port, preset, engine, ref, out, report, window, once)
     try:
-        run(options, lambda url: _tell(url, ref))
+        tls = _tls(tls_cert, tls_key)
+        options = Options(host, port, preset, engine, ref, out, report, window, once, tls)
+        run(options, lambda links: _tell(links, ref))
     except HeadCallError as error:
         typer.echo(f"receiver: {error}", err=True)
         raise typer.Exit(error.exit_code) from error
 
 
-def _tell(url: str, ref: Path | None) -> None:
+def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
+    from receiver.server import Tls
+
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise BadInputError("--tls-cert and --tls-key go together; give both")
+    return Tls(certificate, key)
+
+
+def _tell(links: Links, ref: Path | None) -> None:
     photograph = f"the photograph {ref}" if ref else "the caller's own photograph"
-    typer.echo(f"Watch at {url} (showing {photograph}; Ctrl-C ends)")
-    typer.echo(f"Call with: sender {url}")
+    typer.echo(f"Watch at {links.watch} (showing {photograph}; Ctrl-C ends)")
+    typer.echo(f"Call with: sender {links.call}")
+    if links.protected:
+        typer.echo("Whoever has a link gets in: send each only to the one it is for.")
+        if links.call.startswith("http:"):
+            typer.echo(
+                "Without --tls-cert and --tls-key the network between can read the links.", err=True
+            )
 
 
 def _set_up_logging(verbose: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 from pydantic import Field
 
@@ -20,6 +21,14 @@ class ReceiverSettings(Settings):
     allowed_hosts: str = Field(
         "", description="Host names the page may be opened under, comma separated."
     )
+    tokens: Literal["auto", "always"] = Field(
+        "auto", description="auto: calling and watching need a link when others can reach us."
+    )
+    public_url: str = Field(
+        "", description="The address of a proxy in front of us, for the links; needs tokens."
+    )
+    call_link_minutes: float = Field(30.0, gt=0, description="How long a link to call is good.")
+    watch_link_minutes: float = Field(720.0, gt=0, description="How long one to watch is good.")
 
 
 @lru_cache

@@ -29,6 +29,7 @@ class Metrics:
         self.calls = Counter("headcall_calls", "Calls answered.", registry=self._registry)
         self.live = Gauge("headcall_live", "1 while a call is shown.", registry=self._registry)
         self.watchers = Gauge("headcall_watchers", "Watchers now.", registry=self._registry)
+        self.tasks = Gauge("headcall_tasks", "Tasks on the event loop.", registry=self._registry)
         self._received = Counter(
             "headcall_frames_received", "Frames received.", registry=self._registry
         )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from shared.sdp import SignallingError
+from shared.sdp import SignallingError, split_lines
 
 _MAX_CANDIDATES = 32
-_MAX_LINES = 1000
 # aiortc accepts an offer without these and fails, or waits, in the background.
 _NEEDED = ("a=ice-ufrag:", "a=ice-pwd:", "a=fingerprint:", "a=setup:actpass")
 
@@ -23,8 +22,8 @@ def clean_offer(sdp: str) -> str:
     Raises:
         SignallingError: the sentence says why.
     """
-    lines = sdp.splitlines()
-    if len(lines) > _MAX_LINES or not lines or lines[0].strip() != "v=0":
+    lines = split_lines(sdp)
+    if lines[0] != "v=0":
         raise SignallingError("the body is not a WebRTC offer")
     sections = [line.split()[0] for line in lines if line.startswith("m=")]
     if sections != ["m=video"]:

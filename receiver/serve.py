@@ -8,14 +8,19 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from receiver.config import receiver_settings
+from receiver.bouncer import Bouncer
+from receiver.config import ReceiverSettings, receiver_settings
+from receiver.door import Door
 from receiver.guard import Guard
+from receiver.links import LinkOffice, Links, is_local, reachable_url
 from receiver.outputs import check_output
 from receiver.portrait import FaceGenerator, Portrait
-from receiver.server import WebServer, bind, on_stop_signal, url_of
+from receiver.server import Tls, WebServer, bind, on_stop_signal, url_of
 from receiver.sinks import Sink
 from receiver.station import Station, StationOptions
+from receiver.tokens import Tokens
 from receiver.video_file import VideoFile
 from receiver.web import create_app
 from receiver.whep import Watchers
@@ -39,6 +44,7 @@ class Options:
         report: JSON file to write, or None.
         window: show a window.
         once: end with the first call.
+        tls: certificate and key for HTTPS, or None for HTTP.
     """
 
     host: str
@@ -50,6 +56,7 @@ class Options:
     report: Path | None = None
     window: bool = False
     once: bool = False
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ def load_generator(preset: str, engine: str) -> Loaded:
 
 def run(
     options: Options,
-    ready: Callable[[str], None],
+    ready: Callable[[Links], None],
     load: Callable[[str, str], Loaded] = load_generator,
 ) -> None:
     """Serve calls until Ctrl-C, or until the first has ended with ``once``.
@@ -84,7 +91,7 @@ def run(
 
     Args:
         options: the command line.
-        ready: told the address once calls are answered.
+        ready: told the links once calls are answered, and again when there are new ones.
         load: makes the generator.
 
     Raises:
@@ -95,6 +102,8 @@ def run(
         check_output(options.report, [".json"], "--report")
     if options.window:
         Window.check()
+    if options.tls:
+        options.tls.check()
     photograph = read_picture(options.ref) if options.ref else None
     with contextlib.closing(bind(options.host, options.port)) as listener:
         loaded = load(options.preset, options.engine)
@@ -113,7 +122,7 @@ async def _serve(
     loaded: Loaded,
     file: VideoFile | None,
     listener: socket.socket,
-    ready: Callable[[str], None],
+    ready: Callable[[Links], None],
 ) -> None:
     settings = receiver_settings()
     window = Window() if options.window else None
@@ -131,17 +140,35 @@ async def _serve(
         ),
         sinks,
     )
-    hosts = [*settings.allowed_hosts.split(","), options.host]
-    server = WebServer(create_app(station, Guard(hosts)))
+    tokens, base = _reached(listener, options.tls, settings)
+    hosts = [*settings.allowed_hosts.split(","), options.host, urlsplit(base).hostname or ""]
+    door = Door(Guard(hosts), tokens)
+    server = WebServer(create_app(station, door), options.tls, Bouncer(door))
     listener.listen()
-    ready(url_of(listener))
+    office = LinkOffice(base, tokens, settings)
+    ready(office.links())
+    renewing = spawn(office.keep_telling(ready), "links")
     serving = spawn(server.serve(sockets=[listener]), "web server")
     try:
         await _until_stopped(options, station, window, serving)
     finally:
+        renewing.cancel()
         await station.close("the receiver was stopped")
         server.should_exit = True
         await serving
+
+
+def _reached(
+    listener: socket.socket, tls: Tls | None, settings: ReceiverSettings
+) -> tuple[Tokens | None, str]:
+    """Return what checks who comes, and the address they come to."""
+    scheme = "https" if tls else "http"
+    if settings.public_url:
+        return Tokens(), settings.public_url.rstrip("/")
+    if is_local(listener):
+        tokens = Tokens() if settings.tokens == "always" else None
+        return tokens, url_of(listener, scheme)
+    return Tokens(), reachable_url(listener, scheme)
 
 
 async def _until_stopped(

@@ -6,37 +6,94 @@ import contextlib
 import errno
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
+from receiver.bouncer import Bouncer
+from receiver.patience import CONNECTIONS, PatientProtocol
 from shared.errors import BadInputError
 
-_CONNECTIONS = 128
+# Above PatientProtocol's own limit, and reached only by requests that are being answered.
+_CONNECTIONS = 2 * CONNECTIONS
 _HEADER_BYTES = 16 * 1024
+# asyncio takes as many new connections in one turn of the loop as may queue for it. A call needs
+# some fifty turns to come about, so that under a flood each must stay short: few are taken in a
+# turn, and the others queue in the kernel.
+_TAKEN_AT_ONCE = 4
+_QUEUE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What HTTPS needs, as PEM files.
+
+    Attributes:
+        certificate: the certificate, followed by those that lead to its authority.
+        key: its private key, without a password.
+    """
+
+    certificate: Path
+    key: Path
+
+    def check(self) -> None:
+        """Try them.
+
+        Raises:
+            BadInputError: one cannot be read, or they do not belong together.
+        """
+        for option, path in (("--tls-cert", self.certificate), ("--tls-key", self.key)):
+            if not path.is_file():
+                raise BadInputError(f"{option}: there is no file {path}")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # Without a function that gives one, OpenSSL asks the terminal for a password.
+            context.load_cert_chain(self.certificate, self.key, password=lambda: "")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise BadInputError(
+                f"{self.certificate} and {self.key} are not a PEM certificate and its key without "
+                f"a password ({reason})"
+            ) from error
 
 
 class WebServer(uvicorn.Server):
     """A uvicorn server that leaves signals to the caller, who has files to close first."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(
+        self, app: FastAPI, tls: Tls | None = None, bouncer: Bouncer | None = None
+    ) -> None:
+        # uvicorn makes its connections itself; this is how they learn of ours.
+        protocol = type("Connection", (PatientProtocol,), {"bouncer": bouncer})
         super().__init__(
             uvicorn.Config(
                 app,
                 lifespan="off",
                 ws="none",
-                http="h11",
+                http=protocol,
+                ssl_certfile=tls.certificate if tls else None,
+                ssl_keyfile=tls.key if tls else None,
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 limit_concurrency=_CONNECTIONS,
                 h11_max_incomplete_event_size=_HEADER_BYTES,
                 timeout_graceful_shutdown=3,
+                backlog=_TAKEN_AT_ONCE,
             )
         )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, with a queue in the kernel that is longer than asyncio's turns."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_QUEUE)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -71,12 +128,12 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """Return the address to open in a browser on this machine."""
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @contextlib.contextmanager

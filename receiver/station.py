@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,11 @@ class StationOptions:
 
 
 class Station:
-    """Answers callers; everything here runs on the event loop."""
+    """Answers callers; everything here runs on the event loop.
+
+    Attributes:
+        on_over: told at the end of a call whether it had come about.
+    """
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Station:
         self.watchers = watchers
         self.metrics = Metrics()
         self.call_ended = asyncio.Event()
+        self.on_over: Callable[[bool], None] = lambda began: None
         self._options = options
         self._sinks = Sinks([watchers, *sinks, self.metrics])
         self._call: Call | None = None
@@ -88,6 +93,10 @@ class Station:
         Args:
             offer: the offer.
             claim: what the caller says about it.
+
+        Args:
+            offer: one that ``shared.sdp.check_description`` has passed: others would take the
+                place from honest callers, if only for a moment.
 
         Returns:
             The call's id and the answer.
@@ -225,6 +234,7 @@ class Station:
             log.error("the report could not be written: %s", error)
         finally:
             self._finished.set()
+            self.on_over(call.began)
             if call.began:
                 self.call_ended.set()
 
@@ -236,6 +246,7 @@ class Station:
     def _sample(self) -> None:
         self.metrics.live.set(self._state() == "live")
         self.metrics.watchers.set(len(self.watchers))
+        self.metrics.tasks.set(len(asyncio.all_tasks()))
         if self._call is None:
             return
         self._call.sample()

@@ -12,13 +12,13 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import ClientDisconnect
 
-from receiver.guard import HEADERS, Guard
+from receiver.door import MAX_BODY, SDP, Door, check_offer, refused
+from receiver.gate import Gate
 from receiver.station import Station
+from receiver.tokens import Tokens
 from shared.claim import Claim
 from shared.sdp import SignallingError
 
-SDP = "application/sdp"
-MAX_BODY = 64 * 1024
 _BODY_S = 10.0
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -33,27 +33,20 @@ Join = Callable[[str], Awaitable[tuple[str, str]]]
 class _RefusedError(Exception):
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
-        self.response = PlainTextResponse(sentence + "\n", status)
+        self.response = refused(status, sentence)
 
 
-def create_app(station: Station, guard: Guard) -> FastAPI:
-    """Return the web application of one station."""
+def create_app(station: Station, door: Door) -> FastAPI:
+    """Return the web application of one station.
+
+    Args:
+        station: takes calls and watchers.
+        door: knows who may come in.
+    """
     app = FastAPI(title="HeadCall receiver", docs_url=None, redoc_url=None, openapi_url=None)
-
-    @app.middleware("http")
-    async def protect(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        headers = request.headers
-        complaint = guard.complaint(request.method, headers.get("host", ""), headers.get("origin"))
-        response: Response
-        if complaint is None:
-            response = await call_next(request)
-        else:
-            response = PlainTextResponse(complaint + "\n", 403)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    app.add_middleware(Gate, door=door)
+    if door.tokens is not None:
+        station.on_over = door.tokens.over
 
     @app.exception_handler(_RefusedError)
     async def refuse(_: Request, refused: _RefusedError) -> Response:
@@ -61,7 +54,7 @@ def create_app(station: Station, guard: Guard) -> FastAPI:
 
     _add_page(app)
     _add_figures(app, station)
-    _add_calls(app, station)
+    _add_calls(app, station, door.tokens)
     return app
 
 
@@ -98,14 +91,17 @@ def _add_figures(app: FastAPI, station: Station) -> None:
         return Response(jpeg, media_type="image/jpeg")
 
 
-def _add_calls(app: FastAPI, station: Station) -> None:
+def _add_calls(app: FastAPI, station: Station, tokens: Tokens | None) -> None:
     @app.post("/whip")
     async def call(request: Request) -> Response:
         try:
             claim = Claim.from_headers(request.headers)
         except SignallingError as error:
             raise _RefusedError(error.status, str(error)) from error
-        return await _join(request, partial(station.take_call, claim=claim))
+        response = await _join(request, partial(station.take_call, claim=claim))
+        if tokens is not None:
+            tokens.used(request.state.ticket)
+        return response
 
     @app.delete("/whip/{call_id}")
     async def hang_up(call_id: str) -> Response:
@@ -121,8 +117,8 @@ def _add_calls(app: FastAPI, station: Station) -> None:
 
 
 async def _join(request: Request, join: Join) -> Response:
-    offer = await _read_offer(request)
     try:
+        offer = await _read_offer(request)
         identifier, answer = await join(offer)
     except SignallingError as error:
         raise _RefusedError(error.status, str(error)) from error
@@ -133,8 +129,6 @@ async def _join(request: Request, join: Join) -> Response:
 
 
 async def _read_offer(request: Request) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != SDP:
-        raise _RefusedError(415, f"the body must be an SDP offer of the type {SDP}")
     body = bytearray()
     try:
         async with asyncio.timeout(_BODY_S):
@@ -146,10 +140,7 @@ async def _read_offer(request: Request) -> str:
         raise _RefusedError(400, "the offer was cut short") from error
     except TimeoutError as error:
         raise _RefusedError(408, "the offer took too long to arrive") from error
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _RefusedError(400, "the body is not a WebRTC offer") from error
+    return check_offer(request.url.path, bytes(body))
 
 
 def _gone(was_there: bool, what: str) -> Response:

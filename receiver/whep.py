@@ -15,6 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from receiver.offers import clean_offer
 from receiver.picture import Picture
 from receiver.track import PictureTrack
+from shared.datagram_guard import guard_datagrams
 from shared.pictures import Image
 from shared.sdp import SignallingError
 from shared.tasks import spawn
@@ -122,8 +123,9 @@ class Watchers:
         watcher = _Watcher(connection, track, asyncio.Event())
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
-            connection.addTrack(track)
+            sender = connection.addTrack(track)
             await connection.setLocalDescription(await connection.createAnswer())
+            guard_datagrams(sender.transport)
         except Exception as error:  # aiortc raises many undocumented types on a hostile offer
             log.debug("an offer to watch was refused", exc_info=error)
             await connection.close()

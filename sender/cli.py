@@ -51,7 +51,11 @@ _DEFAULTS = settings()
 @app.command(help=_HELP)
 def send(
     url: Annotated[
-        str, typer.Argument(help="Where the receiver listens, such as http://localhost:8080.")
+        str,
+        typer.Argument(
+            help="Where the receiver listens, such as http://localhost:8080, or the whole link it "
+            "printed."
+        ),
     ],
     source: Annotated[
         str,
@@ -88,6 +92,10 @@ def send(
     timeout: Annotated[
         float, typer.Option(help="Seconds that joining the call may take.", min=0.1)
     ] = _DEFAULTS.connect_timeout_s,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Trust certificates signed by this authority too (PEM).", metavar="FILE"),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what happens, for finding faults.")
     ] = False,
@@ -105,7 +113,9 @@ def send(
             check_report_path(report)
         asyncio.run(
             _call(
-                Options(url, source, ref, seconds, max_fps, loop, timeout, latency), console, report
+                Options(url, source, ref, seconds, max_fps, loop, timeout, latency, ca),
+                console,
+                report,
             )
         )
     except (KeyboardInterrupt, asyncio.CancelledError):

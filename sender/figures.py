@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.link_stats import LinkStats
 
-# Medians over the last minutes: a call of a day must not grow without end.
-TIMES_KEPT = 10_000
+# Medians over the last minute: a call of a day must not grow without end.
+TIMES_KEPT = 1500
 
 
 @dataclass(slots=True)
@@ -43,8 +44,8 @@ class Figures:
     ended_ms: float | None = None
     first_sent_ms: float | None = None
     last_sent_ms: float = 0.0
-    track_ms: list[float] = field(default_factory=list)
-    fit_ms: list[float] = field(default_factory=list)
+    track_ms: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
+    fit_ms: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
 
     def sent(self, now_ms: float) -> None:
         """Count a frame that was sent."""
@@ -54,9 +55,9 @@ class Figures:
 
     def timed(self, track_ms: float, fit_ms: float | None) -> None:
         """Note how long one frame took; `fit_ms` is None without a face."""
-        self.track_ms = [*self.track_ms[-TIMES_KEPT:], track_ms]
+        self.track_ms.append(track_ms)
         if fit_ms is not None:
-            self.fit_ms = [*self.fit_ms[-TIMES_KEPT:], fit_ms]
+            self.fit_ms.append(fit_ms)
 
     @property
     def sender_fps(self) -> float:

@@ -23,6 +23,7 @@ from shared.clock import CallClock
 from shared.errors import UnreachableError
 from shared.face_model import FaceModel
 from shared.latency import Latency
+from shared.link_config import link_settings
 from shared.link_stats import LinkStats
 from shared.one_euro import OneEuroFilter
 from shared.params import Frame, Params
@@ -48,6 +49,7 @@ class Options:
         loop: play a file again and again.
         timeout_s: how long joining may take.
         latency: how long frames may wait for one another.
+        ca_file: an authority that may have signed the receiver's certificate.
     """
 
     url: str
@@ -58,6 +60,7 @@ class Options:
     loop: bool = False
     timeout_s: float = 30.0
     latency: Latency = Latency.NORMAL
+    ca_file: Path | None = None
 
 
 @dataclass(slots=True)
@@ -145,12 +148,16 @@ class Pipeline:
 
     async def _connect(self) -> CallSender:
         self.outcome.figures.joining_ms = self._clock.now_ms()
+        settings = link_settings()
+        if self._options.ca_file is not None:
+            settings = settings.model_copy(update={"ca_file": self._options.ca_file})
         return await CallSender.connect(
             self._options.url,
             timeout=self._options.timeout_s,
             face_model=self._model.fingerprint,
             clock=self._clock,
             latency=self._options.latency,
+            settings=settings,
         )
 
     async def _talk(

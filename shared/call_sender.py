@@ -94,7 +94,7 @@ class CallSender:
         """Join the call at a receiver.
 
         Args:
-            url: the receiver's address, such as ``http://localhost:8080``.
+            url: the receiver's address, such as ``http://localhost:8080``, or the link it printed.
             timeout: seconds everything together may take.
             face_model: fingerprint of the face model that frames will be fitted with.
             clock: the call clock, when frames are captured already.
@@ -105,8 +105,9 @@ class CallSender:
             UnreachableError: nobody there, busy, or no connection in time.
             BadInputError: not an address, or the receiver runs another version.
         """
-        address = CallAddress.parse(url)
-        call = cls(address, clock or CallClock(), settings or link_settings(), face_model, latency)
+        settings = settings or link_settings()
+        address = CallAddress.parse(url, settings.ca_file)
+        call = cls(address, clock or CallClock(), settings, face_model, latency)
         try:
             async with asyncio.timeout(timeout):
                 await call._race(_is_still_trying)

@@ -10,10 +10,12 @@ import logging
 import math
 from collections.abc import Callable
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection
 
 from shared.consent import ask_rarely
+from shared.datagram_guard import guard_datagrams
 from shared.delayed_sack import DelayedSack
+from shared.ice_servers import ice_servers
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
 from shared.loopback import allow_loopback
@@ -66,10 +68,9 @@ class Link:
             tally: counts of the whole call.
             sends_frames: whether this is the sender's end.
         """
-        servers = [RTCIceServer(urls=address) for address in settings.ice_servers]
         allow_loopback()
         ask_rarely()
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers(settings)))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.final = self.said_bye = self.greeted = False
         self.on_heard: Callable[[], None] = lambda: None
@@ -90,6 +91,8 @@ class Link:
 
     def watch(self) -> None:
         """Count and guard the connection; call between gathering and the first exchange."""
+        assert self.connection.sctp is not None
+        guard_datagrams(self.connection.sctp.transport)
         self._tally.meter.attach(self.connection)
         InboundGuard(self.connection, self.end_call)
         Pulse(self.connection, self._heard, only_acknowledgements=self._sends_frames)

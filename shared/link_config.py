@@ -6,9 +6,13 @@ Each can be set by an environment variable, ``HEADCALL_LINK_`` and the field's n
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from aiortc.rtcicetransport import parse_stun_turn_uri
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from shared.errors import BadInputError
 
 
 class LinkSettings(BaseSettings):
@@ -18,6 +22,16 @@ class LinkSettings(BaseSettings):
 
     ice_servers: tuple[str, ...] = Field(
         (), description="STUN or TURN servers, as a JSON list of addresses; none by default."
+    )
+    turn_secret: SecretStr = Field(
+        SecretStr(""), description="The TURN server's static-auth-secret; makes credentials."
+    )
+    turn_username: str = Field("", description="Credentials made elsewhere: the user name.")
+    turn_password: SecretStr = Field(SecretStr(""), description="And the password.")
+    turn_minutes: float = Field(720.0, gt=0, description="How long made credentials are good.")
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file of an authority to trust beside the usual ones.",
     )
     stalled_bytes: int = Field(
         200, ge=0, description="Unsent bytes on the params channel above which frames are skipped."
@@ -53,8 +67,26 @@ class LinkSettings(BaseSettings):
         4, ge=1, le=16, description="Connections tried at the same time; the oldest gives way."
     )
 
+    @field_validator("ice_servers")
+    @classmethod
+    def _addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for address in addresses:
+            parse_stun_turn_uri(address)  # a ValueError of its own
+        return addresses
+
 
 @lru_cache
 def link_settings() -> LinkSettings:
-    """Return the settings, read from the environment once."""
-    return LinkSettings()
+    """Return the settings, read from the environment once.
+
+    Raises:
+        BadInputError: a variable holds what it cannot.
+    """
+    try:
+        return LinkSettings()
+    except ValidationError as error:
+        item = error.errors()[0]
+        name = "HEADCALL_LINK_" + str(item["loc"][0]).upper()
+        raise BadInputError(f"the environment variable {name}: {item['msg']}") from error
+    except SettingsError as error:
+        raise BadInputError(f"an environment variable HEADCALL_LINK_…: {error}") from error

@@ -30,6 +30,8 @@ DELTA_CLASSES = 4
 # A difference counts as none up to this share of a step: a tenth fewer bits for a tenth more error.
 DEAD_ZONE = 0.6
 LEAST_SHARE = 2.0**-24  # the coder gives no level less
+# What a 24-bit coder can tell apart; a table of more levels would only fill memory.
+LEVELS_LIMIT = 1 << 16
 
 Levels = npt.NDArray[np.int64]
 Model = Any  # constriction ships no types
@@ -121,6 +123,8 @@ class WireTable:
             between: likewise.
         """
         low, high = level_range(centres, steps)
+        if (high - low > LEVELS_LIMIT).any():
+            raise ValueError("the wire table has steps too fine to be one")
         spans = high - low
         return cls(
             centres,
@@ -133,9 +137,20 @@ class WireTable:
         )
 
     @classmethod
+    @classmethod
     def parse(cls, text: str, coarse: bool = False) -> WireTable:
-        """Return the fine or the coarse table written by ``models.build_wire_table``."""
-        whole = json.loads(text)
+        """Return the fine or the coarse table written by ``models.build_wire_table``.
+
+        Raises:
+            ValueError: it is damaged, or of another version.
+        """
+        try:
+            return cls._read(json.loads(text), coarse)
+        except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"the wire table is damaged: {error!r}") from error
+
+    @classmethod
+    def _read(cls, whole: Any, coarse: bool) -> WireTable:
         if whole["version"] != WIRE_VERSION:
             raise ValueError(f"the wire table has version {whole['version']}, not {WIRE_VERSION}")
         data = whole["coarse" if coarse else "fine"]

@@ -68,11 +68,14 @@ class Page:
 
     async def until(self, expression: str, timeout_s: float = 40) -> Any:
         """Return the value of an expression once it is true to JavaScript."""
+        value = None
         async with asyncio.timeout(timeout_s):
-            return await self.evaluate(
-                "new Promise((resolve) => { const ask = () => { const value = "
-                f"({expression}); value ? resolve(value) : setTimeout(ask, 100); }}; ask(); }})"
-            )
+            while not value:
+                # A page that is just being loaded anew answers with an error.
+                with contextlib.suppress(AssertionError):
+                    value = await self.evaluate(expression)
+                await asyncio.sleep(0.1)
+        return value
 
     async def _receive(self) -> dict[str, Any]:
         message = json.loads(await self._socket.recv())

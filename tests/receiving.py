@@ -12,11 +12,14 @@ import httpx
 import numpy as np
 import PIL.Image
 
+from receiver.bouncer import Bouncer
+from receiver.door import Door
 from receiver.guard import Guard
 from receiver.portrait import FaceGenerator, Portrait
-from receiver.server import WebServer, bind, url_of
+from receiver.server import Tls, WebServer, bind, url_of
 from receiver.sinks import Sink
 from receiver.station import Station, StationOptions
+from receiver.tokens import Tokens
 from receiver.web import create_app
 from receiver.whep import Watchers
 from shared.errors import BadInputError
@@ -75,6 +78,8 @@ async def serving(
     watchers: int = 4,
     generator: FaceGenerator | None = None,
     face_model: str = FACE_MODEL,
+    tokens: Tokens | None = None,
+    tls: Tls | None = None,
 ) -> AsyncIterator[tuple[Station, str]]:
     """Run a station behind a real web server; yields it and its URL.
 
@@ -87,10 +92,12 @@ async def serving(
     station = Station(portrait, Watchers(watchers), options, sinks)
     listener = bind("127.0.0.1", 0)
     listener.listen()
-    server = WebServer(create_app(station, Guard([])))
+    door = Door(Guard([]), tokens)
+    server = WebServer(create_app(station, door), tls, Bouncer(door))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield station, url_of(listener).replace("localhost", "127.0.0.1")
+        url = url_of(listener, "https" if tls else "http")
+        yield station, url.replace("localhost", "127.0.0.1")
     finally:
         await station.close("the test is over")
         server.should_exit = True

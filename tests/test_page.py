@@ -12,6 +12,7 @@ import pytest
 from benchmarks.weather import Weather
 from models.engine import Engine
 from receiver.generator import Generator
+from receiver.tokens import Role, Tokens
 from shared.face_model import FaceModel
 from shared.params import Frame
 from shared.transport import CallSender
@@ -21,7 +22,7 @@ from tests.receiving import FACE_MODEL, frame, params, serving
 
 BROWSER = chromium.find()
 
-STATE = "document.getElementById('state').textContent"
+STATE = "document.getElementById('state')?.textContent"
 
 # The green of every fourth pixel of what the <video> shows; null while it shows nothing.
 PIXELS = """(() => {
@@ -114,6 +115,24 @@ async def test_the_page_says_when_the_caller_is_cut_off(tmp_path: Path) -> None:
             await page.until(MOVED)
             talking.cancel()
             await caller.close("done")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
+async def test_the_page_watches_with_its_link_and_says_when_it_is_no_good(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    tokens = Tokens()
+    good, bad = (tokens.issue(role, 600) for role in (Role.WATCH, Role.CALL))
+    async with (
+        serving(tokens=tokens) as (station, url),
+        chromium.browser(BROWSER, tmp_path / "profile", f"{url}/#token={bad}") as page,
+    ):
+        await page.until(f"{STATE} === 'This link does not let you watch'")
+        await page.until("document.getElementById('empty').textContent.includes('to watch with')")
+        assert len(station.watchers) == 0
+        await page.evaluate(f"location.hash = 'token={good}'")
+        await page.until(f"{STATE} === 'Waiting for a caller'")
+        assert await page.until("document.getElementById('reference').naturalWidth") == 256
+        assert len(station.watchers) == 1
 
 
 async def keep_screenshots(page: chromium.Page, what: str = "page") -> None:

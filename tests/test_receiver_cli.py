@@ -146,6 +146,10 @@ def test_help_teaches() -> None:
         (["--engine", "steam"], "no engine 'steam'"),
         (["--port", "TAKEN"], "is in use"),
         (["--port", "99999"], "65535"),
+        (["--tls-cert", "notes.txt"], "--tls-cert and --tls-key go together"),
+        (["--tls-cert", "no.pem", "--tls-key", "notes.txt"], "--tls-cert: there is no file no.pem"),
+        (["--tls-cert", "notes.txt", "--tls-key", "no.pem"], "--tls-key: there is no file no.pem"),
+        (["--tls-cert", "notes.txt", "--tls-key", "notes.txt"], "not a PEM certificate"),
         (["--frobnicate"], "No such option"),
     ],
 )

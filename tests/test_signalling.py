@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from aiortc import RTCPeerConnection
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,7 +49,11 @@ async def offer() -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "localhost:8080", "ftp://host", "http://", "http://[::1", "http://a@b", "http://h?q"],
+    [
+        *("", "localhost:8080", "ftp://host", "http://", "http://[::1", "http://a@b", "http://h?q"),
+        *("http://h/#part", "http://h/#token=", "http://h/#token=a b", "http://h/#token=a%0d%0ab"),
+        "http://" + "h" * 3000,
+    ],
 )
 def test_what_is_no_address_is_bad_input(text: str) -> None:
     with pytest.raises(BadInputError, match="http://localhost:8080"):
@@ -66,6 +70,59 @@ def test_what_is_no_address_is_bad_input(text: str) -> None:
 )
 def test_addresses_lead_to_whip(text: str, whip: str) -> None:
     assert str(CallAddress.parse(text).whip) == whip
+
+
+def test_a_link_brings_its_token_and_never_shows_it() -> None:
+    address = CallAddress.parse("https://host:8443/#token=abc.d-f.g_i")
+    assert address.token == "abc.d-f.g_i"
+    assert str(address.whip) == "https://host:8443/whip"
+    assert "abc" not in f"{address} {address!r}"
+
+
+async def test_the_token_is_sent_as_a_bearer() -> None:
+    app, seen = FastAPI(), []
+
+    @app.post("/whip")
+    async def whip(request: Request) -> Response:
+        seen.append(request.headers.get("authorization"))
+        return Response(GOOD, 201, media_type="application/sdp")
+
+    async with serving(app) as url:
+        await join(CallAddress.parse(f"{url}#token=abc.def"), GOOD, 5)
+        await join(CallAddress.parse(url), GOOD, 5)
+    assert seen == ["Bearer abc.def", None]
+
+
+async def test_a_receiver_that_is_overloaded_is_asked_again() -> None:
+    app, asked = FastAPI(), 0
+
+    @app.post("/whip")
+    async def whip() -> Response:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            return Response("later", 503, {"retry-after": "0"}, "text/plain")
+        return Response(GOOD, 201, media_type="application/sdp")
+
+    async with serving(app) as url:
+        assert (await join(CallAddress.parse(url), GOOD, 5)).answer == GOOD
+    assert asked == 3
+
+
+@pytest.mark.parametrize("after", ["100", "soon", "-1", ""])
+async def test_it_is_not_waited_for_longer_than_joining_may_take(after: str) -> None:
+    async with serving(app_answering(503, "later", {"retry-after": after})) as url:
+        with pytest.raises(UnreachableError, match="503: later"):
+            await join(CallAddress.parse(url), GOOD, 1)
+
+
+async def test_a_file_that_holds_no_certificates_is_bad_input(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("nothing")
+    with pytest.raises(BadInputError, match="--ca"):
+        await join(CallAddress.parse("https://127.0.0.1:1", path), GOOD, 1)
+    with pytest.raises(BadInputError, match="--ca"):
+        await join(CallAddress.parse("https://127.0.0.1:1", tmp_path / "no.pem"), GOOD, 1)
 
 
 async def test_an_answer_brings_its_location() -> None:
@@ -89,6 +146,8 @@ async def test_a_location_elsewhere_is_not_followed() -> None:
         (404, "", "no HeadCall receiver"),
         (201, "hello", "no HeadCall receiver"),
         (201, "x" * (SDP_LIMIT + 1), "too long"),
+        (401, "this link has expired", "refused the call: this link has expired"),
+        (400, "[" * 20000, "status 400"),
         (409, "a\x1b[31mred\x07", "refused the call: a [31mred"),
     ],
 )

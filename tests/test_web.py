@@ -6,8 +6,8 @@ import socket
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from receiver.door import MAX_BODY
 from receiver.server import bind
-from receiver.web import MAX_BODY
 from shared.errors import BadInputError
 from shared.transport import CallSender
 from tests.receiving import FACE_MODEL, client, serving

@@ -317,3 +317,20 @@ def test_malformed_packet_files_are_refused(path: Path) -> None:
     with pytest.raises(WireError) as caught:
         FrameDecoder().decode(path.read_bytes())
     assert type(caught.value).__name__ == path.stem.split("-")[1]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_replays_and_late_packets_are_dropped_across_the_wrap(seed: int) -> None:
+    start = (1 << SEQUENCE_BITS) - 40
+    sent = [Frame(start + f.sequence, f.captured_ms, f.params) for f in frames(80, seed)]
+    early = [Frame(start - 2000 + 40 * i, 0, sent[0].params) for i in range(50)]
+    packets = encode_all([*early, *sent])
+    network = BadNetwork(seed, duplicate=0.5, reorder=6)
+    arriving = [*packets[: len(early)], *network.carry(packets[len(early) :])]
+    taken, refused = decode_all(arriving + arriving[-60:] + arriving[:60])
+    numbers = [frame.sequence for frame in taken]
+    assert len(numbers) == len(set(numbers))
+    assert {frame.sequence for frame in sent} >= set(numbers[len(early) :])
+    assert max(numbers) >= 1 << SEQUENCE_BITS
+    assert len(numbers) + len(refused) == len(arriving) + 120
+    assert {type(error) for error in refused} <= {DuplicateError, TooOldError, StaleKeyError}

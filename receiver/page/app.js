@@ -10,7 +10,13 @@ const STATES = {
   reconnecting: "Reconnecting…",
   ended: "The call has ended; waiting for the next one",
   trouble: "The receiver does not answer",
+  refused: "This link does not let you watch",
 };
+
+// The link that the receiver printed ends in #token=…; where it needs none, there is none.
+const token = new URLSearchParams(location.hash.slice(1)).get("token");
+const ticket = token ? { Authorization: `Bearer ${token}` } : {};
+addEventListener("hashchange", () => location.reload());
 
 const byId = (id) => document.getElementById(id);
 const video = byId("picture");
@@ -55,7 +61,7 @@ function gathered(connection) {
 async function exchange(connection) {
   const response = await fetch("/whep", {
     method: "POST",
-    headers: { "Content-Type": "application/sdp" },
+    headers: { ...ticket, "Content-Type": "application/sdp" },
     body: connection.localDescription.sdp,
   });
   const text = await response.text();
@@ -121,14 +127,24 @@ function showReference(tag) {
   image.dataset.tag = tag;
   image.hidden = !tag;
   byId("no-reference").hidden = Boolean(tag);
-  if (tag) image.src = `/reference.jpg?${tag}`;
-  else image.removeAttribute("src");
+  URL.revokeObjectURL(image.src);
+  image.removeAttribute("src");
+  if (tag) loadReference(image, tag);
+}
+
+// An <img> cannot show a ticket by itself.
+async function loadReference(image, tag) {
+  const response = await fetch(`/reference.jpg?${tag}`, { headers: ticket });
+  const picture = await response.blob();
+  if (response.ok && image.dataset.tag === tag) image.src = URL.createObjectURL(picture);
 }
 
 async function keepStats() {
   for (;;) {
     try {
-      showStats(await (await fetch("/stats")).json());
+      const response = await fetch("/stats", { headers: ticket });
+      if (response.status === 401) showState("refused");
+      else showStats(await response.json());
     } catch {
       showState("trouble");
     }
