@@ -118,21 +118,24 @@ async def test_the_page_says_when_the_caller_is_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
-async def test_the_page_watches_with_its_link_and_says_when_it_is_no_good(tmp_path: Path) -> None:
+@pytest.mark.parametrize("role", Role)
+async def test_the_page_watches_with_its_link_and_says_when_it_is_no_good(
+    role: Role, tmp_path: Path
+) -> None:
     assert BROWSER is not None
     tokens = Tokens()
-    good, bad = (tokens.issue(role, 600) for role in (Role.WATCH, Role.CALL))
-    async with (
-        serving(tokens=tokens) as (station, url),
-        chromium.browser(BROWSER, tmp_path / "profile", f"{url}/#token={bad}") as page,
-    ):
-        await page.until(f"{STATE} === 'This link does not let you watch'")
-        await page.until("document.getElementById('empty').textContent.includes('to watch with')")
-        assert len(station.watchers) == 0
-        await page.evaluate(f"location.hash = 'token={good}'")
-        await page.until(f"{STATE} === 'Waiting for a caller'")
-        assert await page.until("document.getElementById('reference').naturalWidth") == 256
-        assert len(station.watchers) == 1
+    async with serving(tokens=tokens) as (station, url):
+        link = f"{url}/#token={tokens.issue(role, 600)}"
+        async with chromium.browser(BROWSER, tmp_path / "profile", link) as page:
+            if role is Role.WATCH:
+                await page.until(f"{STATE} === 'Waiting for a caller'")
+                assert await page.until("document.getElementById('reference').naturalWidth") == 256
+                assert len(station.watchers) == 1
+            else:
+                await page.until(f"{STATE} === 'This link does not let you watch'")
+                reason = "document.getElementById('empty').textContent.includes('to watch with')"
+                await page.until(reason)
+                assert len(station.watchers) == 0
 
 
 async def keep_screenshots(page: chromium.Page, what: str = "page") -> None:

@@ -15,9 +15,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
+import httpx
 import pytest
 
 from shared.params import Frame
+from shared.signalling import CallAddress
 from shared.transport import CallSender
 from tests.driving import Drive, track
 from tests.receiving import photograph
@@ -116,6 +118,21 @@ async def test_the_file_is_whole_after_ctrl_c(
     times = picture_times(out)
     assert len(times) > 5
     assert times == sorted(set(times))
+
+
+async def test_beyond_localhost_it_prints_links_and_lets_nobody_in_without() -> None:
+    async with receiver("--host", "0.0.0.0") as (process, watch):
+        assert process.stdout is not None
+        line = (await asyncio.wait_for(process.stdout.readline(), 20)).decode()
+        call = line.removeprefix("Call with: sender ").strip()
+        address, caller = CallAddress.parse(watch), CallAddress.parse(call)
+        assert address.base == caller.base
+        assert address.token != caller.token
+        stats = address.base.copy_with(path="/stats")
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert (await http.get(stats)).status_code == 401
+            ticket = {"authorization": f"Bearer {address.token}"}
+            assert (await http.get(stats, headers=ticket)).status_code == 200
 
 
 def test_help_teaches() -> None:
