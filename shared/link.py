@@ -13,6 +13,7 @@ from collections.abc import Callable
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection
 
 from shared.delayed_sack import DelayedSack
+from shared.handshake import hasten
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
 from shared.loopback import allow_loopback
@@ -90,6 +91,7 @@ class Link:
         """Count and guard the connection; call between gathering and the first exchange."""
         self._tally.meter.attach(self.connection)
         InboundGuard(self.connection, self.end_call)
+        hasten(self.connection)
         Pulse(self.connection, self._heard, only_acknowledgements=self._sends_frames)
         self._sack = DelayedSack(self.connection)
 
