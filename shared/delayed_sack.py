@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiortc import RTCPeerConnection
+from OpenSSL import SSL
 
 from shared.tasks import spawn
 
@@ -65,8 +66,8 @@ class DelayedSack:
             spawn(self._late(), "acknowledgement")
 
     async def _late(self) -> None:
-        # The connection may close while the packet is on its way out.
-        with contextlib.suppress(ConnectionError):
+        # The connection may close while the packet is on its way out, and DTLS before SCTP.
+        with contextlib.suppress(ConnectionError, SSL.Error):
             await self._flush()
 
     async def _flush(self) -> None:

@@ -105,11 +105,14 @@ class Lifeline:
         """Say goodbye and end the call; returns when every link is closed."""
         if not self._ending:
             self._ending = True
-            # Before a link is in use any of them may be the one that the other side listens on.
-            told = [self.current] if self.current is not None else self._links
-            await asyncio.gather(*(link.close(reason) for link in told))
-            await self._finish(reason)
+            spawn(self._part(reason), "ending a call")
         await asyncio.shield(self.closed)
+
+    async def _part(self, reason: str) -> None:
+        # Before a link is in use any of them may be the one that the other side listens on.
+        told = [self.current] if self.current is not None else self._links
+        await asyncio.gather(*(link.close(reason) for link in told))
+        await self._finish(reason)
 
     async def _finish(self, reason: str) -> None:
         if self._watching is not None:

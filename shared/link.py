@@ -15,6 +15,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection
 from shared.consent import ask_rarely
 from shared.datagram_guard import guard_datagrams
 from shared.delayed_sack import DelayedSack
+from shared.handshake import hasten
 from shared.ice_servers import ice_servers
 from shared.inbound_guard import InboundGuard
 from shared.link_config import LinkSettings
@@ -95,6 +96,7 @@ class Link:
         guard_datagrams(self.connection.sctp.transport)
         self._tally.meter.attach(self.connection)
         InboundGuard(self.connection, self.end_call)
+        hasten(self.connection)
         Pulse(self.connection, self._heard, only_acknowledgements=self._sends_frames)
         self._sack = DelayedSack(self.connection)
 

@@ -155,6 +155,33 @@ async def test_nothing_that_piled_up_is_shown_late(monkeypatch: pytest.MonkeyPat
         assert late == []
 
 
+async def test_saying_nothing_is_not_a_cut_and_costs_little() -> None:
+    async with serving() as (station, url):
+        caller = await CallSender.connect(url, timeout=30, face_model=FACE_MODEL)
+        await caller.send_calibration(params())
+        await until(lambda: station._call is not None and station._call.began)
+        await asyncio.sleep(1)  # the first few pings
+        before = caller.stats()
+        await asyncio.sleep(5)
+        after = caller.stats()
+        assert after.reconnects == 0
+        assert station.stats()["reconnects"] == 0
+        # A ping a second from the sender, one every other second from the receiver.
+        assert after.messages_sent - before.messages_sent <= 7
+        assert after.messages_received - before.messages_received <= 5
+        await caller.close("done")
+
+
+async def test_a_plain_whip_client_is_a_caller_of_one_try() -> None:
+    async with serving() as (_, url), client(url) as http:
+        headers = {"content-type": "application/sdp"}
+        first = await http.post("/whip", content=await offer(), headers=headers)
+        assert first.status_code == 201
+        again = await http.post("/whip", content=await offer(), headers=headers)
+        assert again.status_code == 409
+        assert (await http.delete(first.headers["location"])).status_code == 200
+
+
 async def offer() -> str:
     connection = RTCPeerConnection()
     connection.createDataChannel("reference")

@@ -1,4 +1,4 @@
-"""The small parts that reach into aiortc: acknowledgements, counting, loopback."""
+"""The small parts that reach into aiortc: acknowledgements, counting, waits, signs of life."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 from aioice import ice
+from aiortc import RTCPeerConnection
+from aiortc.rtcsctptransport import DataChunk, InitChunk, SackChunk
 
 from shared.delayed_sack import DELAY_S, DelayedSack
+from shared.handshake import hasten
 from shared.link_meter import LinkMeter
 from shared.loopback import allow_loopback
 from shared.outbound import drain
+from shared.pulse import Pulse
 
 
 class Association:
@@ -100,6 +104,39 @@ def test_datagrams_count_with_their_ip_and_udp_headers() -> None:
     meter._counting(lambda data, address: None)(bytes(50), ("10.0.0.1", 9))
     assert (meter.bytes_sent, meter.datagrams_sent) == (128 + 148, 2)
     assert (meter.bytes_received, meter.datagrams_received) == (78, 1)
+
+
+async def test_a_lost_first_word_is_repeated_after_a_second() -> None:
+    connection = RTCPeerConnection()
+    connection.createDataChannel("params")
+    hasten(connection)
+    sctp: Any = connection.sctp
+    begun = asyncio.get_running_loop().time()
+    sctp._t1_start(InitChunk())
+    assert sctp._t1_handle.when() - begun < 1.5
+    sctp._t1_cancel()
+    await connection.close()
+
+
+class Chunks:
+    """Stands for aiortc's SCTP transport."""
+
+    def __init__(self) -> None:
+        self.taken: list[Any] = []
+
+    async def _receive_chunk(self, chunk: Any) -> None:
+        self.taken.append(chunk)
+
+
+@pytest.mark.parametrize(("only", "beats"), [(False, 2), (True, 1)])
+async def test_a_sender_goes_by_acknowledgements(only: bool, beats: int) -> None:
+    chunks, heard = Chunks(), []
+    pulse = Connection(chunks)
+    Pulse(pulse, lambda: heard.append(1), only_acknowledgements=only)  # type: ignore[arg-type]
+    for chunk in (DataChunk(), SackChunk()):
+        await chunks._receive_chunk(chunk)
+    assert len(heard) == beats
+    assert len(chunks.taken) == 2
 
 
 @pytest.mark.parametrize(("found", "offered"), [([], ["127.0.0.1"]), (["10.0.0.7"], ["10.0.0.7"])])

@@ -1,6 +1,6 @@
 // The watching page: the picture by WHEP, the figures by asking again and again.
 
-const STATS_MS = 300; // a cut shows within two seconds, and noticing it takes one and a half
+const STATS_MS = 250; // a cut shows within two seconds, and noticing it takes one and a half
 const RETRY_MS = 2000;
 const GATHER_MS = 2000;
 
