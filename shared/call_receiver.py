@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
+from collections import deque
 from typing import Protocol
 
 from aiortc import RTCSessionDescription
@@ -38,6 +39,8 @@ from shared.wire import FrameDecoder
 from shared.wire_errors import UnexpectedError, WireError
 
 log = logging.getLogger(__name__)
+
+PROOFS_KEPT = 256
 
 
 class CallHandler(Protocol):
@@ -97,6 +100,7 @@ class CallReceiver:
         self._origin: bytes | None = None
         self._claim: Claim | None = None
         self._token = new_resume_token()
+        self._proofs: deque[str] = deque(maxlen=PROOFS_KEPT)
         self._checked = asyncio.Event()
         self._offered_ms = 0.0
         self._hurrying: asyncio.Task[None] | None = None
@@ -131,6 +135,8 @@ class CallReceiver:
         """
         check_description(offer_sdp)
         self._claim = self._claim or claim
+        if claim is not None and claim.proof:
+            self._proofs.append(claim.proof)
         link = Link(
             monotonic_ms,
             self._on_message,
@@ -165,7 +171,9 @@ class CallReceiver:
         # The id was sent over HTTP, so it is good only until there is something to take over.
         if self._lifeline.current is None and self._claim is not None:
             return self._claim.is_same_try(claim)
-        return claim.is_proven(self._token, offer_sdp)
+        # Who overhears a signed offer and posts it again could not use the connection, but would
+        # push out others that are on their way.
+        return claim.proof not in self._proofs and claim.is_proven(self._token, offer_sdp)
 
     def stats(self) -> LinkStats:
         """Return the figures of the call so far."""

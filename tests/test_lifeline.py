@@ -210,6 +210,10 @@ async def test_a_stranger_cannot_take_a_call_over(monkeypatch: pytest.MonkeyPatc
             for claim in strangers:
                 with pytest.raises(RefusedError, match="cut off" if silent else "someone else"):
                     await join(address, sdp, 20, claim)
+        own = Claim.of(join_id, token, sdp)
+        await join(address, sdp, 20, own)
+        with pytest.raises(RefusedError, match="cut off"):  # the same offer overheard
+            await join(address, sdp, 20, own)
         weather.is_cut = False
         await talk.fresh()
         assert talk.station.stats()["state"] == "live"
