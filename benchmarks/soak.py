@@ -5,8 +5,8 @@
 plays the demo's clip again and again through a sender and a receiver in processes of their own,
 and takes their memory, open files and threads, and the receiver's tasks, from time to time. It
 writes `OUT/soak.json` and `OUT/soak.png`. Exit code 1: memory grows by more than 1 MB an hour
-after the warm-up, or files, threads or tasks grow at all. Memory is each process's own
-(private) pages: what both map is no one's growth. The shorter the run, the less its slope says:
+after the warm-up, or files, threads or tasks grow at all. Memory is what each process has
+written to: pages of files come and go with other programs that map them. The shorter the run, the less its slope says:
 the interval is in the JSON.
 """
 
@@ -79,10 +79,11 @@ def grows(name: str, how: Growth) -> bool:
 
 
 def process_figures(pid: int) -> dict[str, float]:
-    """Return a process's private memory, open files and threads."""
+    """Return the memory a process has written to, open files and threads."""
     folder = Path("/proc") / str(pid)
     rollup = (folder / "smaps_rollup").read_text()
-    private = sum(int(line.split()[1]) for line in rollup.splitlines() if "Private_" in line)
+    # Clean pages are libraries' files: private or not as other programs map the same ones.
+    private = sum(int(line.split()[1]) for line in rollup.splitlines() if "Private_Dirty" in line)
     return {
         _MEMORY: private / 1024,
         "files": float(sum(1 for _ in (folder / "fd").iterdir())),

@@ -16,6 +16,8 @@ from receiver.offers import clean_offer
 from receiver.picture import Picture
 from receiver.track import PictureTrack
 from shared.datagram_guard import guard_datagrams
+from shared.ice_servers import ice_servers
+from shared.link_config import link_settings
 from shared.pictures import Image
 from shared.sdp import SignallingError
 from shared.tasks import spawn
@@ -118,7 +120,7 @@ class Watchers:
                 watcher.track.publish(newest)
 
     async def _answer(self, offer: str) -> tuple[_Watcher, str]:
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers(link_settings())))
         track = PictureTrack(self._newest)
         watcher = _Watcher(connection, track, asyncio.Event())
         try:
