@@ -50,8 +50,8 @@ class Augmentation:
         saturation = 0.0 if grey else float(np.exp(random.normal(0, 0.2)))
         return cls(matrix, flip, gain, gamma, saturation)
 
-    def image(self, image: Image) -> Image:
-        """Return a picture changed, RGB uint8."""
+    def place(self, image: Image) -> Image:
+        """Return a picture or a mask mirrored and moved, its values unchanged."""
         if self.flip:
             image = np.ascontiguousarray(image[:, ::-1])
         if not np.array_equal(self.matrix, np.eye(2, 3)):
@@ -62,6 +62,11 @@ class Augmentation:
             image = np.asarray(
                 cv2.warpAffine(image, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
             )
+        return image
+
+    def image(self, image: Image) -> Image:
+        """Return a picture changed, RGB uint8."""
+        image = self.place(image)
         if self.saturation != 1:
             grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
             image = np.asarray(

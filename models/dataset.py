@@ -24,13 +24,13 @@ from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
-from shared.mesh_warp import mesh_warp
+from shared.layers import Layers, Mask
 from shared.params import Floats, Params
 from shared.pictures import Image
 
 MIN_IMAGES = 4  # a clip with fewer pictures makes no useful pairs
 HARD_SHARE = 0.5  # of the pairs have the farther of two candidates: most frames look alike
-PHOTO_SHARE = 0.3  # of the pairs come from photographs: twelve times more people than in clips
+PHOTO_SHARE = 0.15  # of the pairs come from photographs: twelve times more people than in clips
 # Around the face of a photograph the mesh's displacement undoes the motion exactly, as it never
 # does in a clip: there a photograph would teach the flow not to look, so it is not judged.
 JUDGED_MARGIN = 6  # pixels around a photograph's face
@@ -38,14 +38,19 @@ JUDGED_MARGIN = 6  # pixels around a photograph's face
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture, RGB uint8 (256, 256, 3), and the face in it."""
+    """A picture, RGB uint8 (256, 256, 3), the person and the face in it."""
 
     image: Image
+    person: Mask
     shape: FaceShape
 
     def change(self, augmentation: Augmentation) -> View:
-        """Return both changed alike."""
-        return View(augmentation.image(self.image), augmentation.shape(self.shape))
+        """Return all changed alike."""
+        return View(
+            augmentation.image(self.image),
+            augmentation.place(self.person),
+            augmentation.shape(self.shape),
+        )
 
 
 class Pairs(Dataset[dict[str, Tensor]]):
@@ -85,19 +90,19 @@ class Pairs(Dataset[dict[str, Tensor]]):
         """Return one pair of a clip's pictures by their indices.
 
         Returns:
-            `reference` and `target`, (3, 256, 256) uint8; `face` of the reference,
-            (3, 256, 256); `faces` of the driving frame and two past, (9, 256, 256),
-            `displacement`, (2, 256, 256), float32; `judged`, (1, 256, 256), bool: where the
-            rebuilt picture is compared with the target.
+            `reference`, (7, 256, 256) uint8, the layers of `shared.layers`; `target`,
+            (3, 256, 256) uint8; `face` of the reference, (3, 256, 256), `faces` of the driving
+            frame and two past, (9, 256, 256), `displacement`, (2, 256, 256), float32; `judged`,
+            (1, 256, 256), bool: where the rebuilt picture is compared with the target.
         """
         clips = self.clips
         row, reference_row = clips.image_rows[driving], clips.image_rows[reference]
         first = int(np.searchsorted(clips.clip, clips.clip[row]))
         identity = self.model.calibrate(clips.points[reference_row])
-        home = View(clips.image(reference), self._pose(identity, reference_row))
+        home = self._view(reference, self._pose(identity, reference_row))
         # Before the clip's start the first frame stands in for the past ones.
         shapes = [self._pose(identity, max(row - back, first)) for back in range(PAST)]
-        target = View(clips.image(driving), shapes[0])
+        target = self._view(driving, shapes[0])
         pair = self._draw(home, target, shapes[1:], augmentation)
         return pair | {"judged": torch.ones(1, PICTURE_SIZE, PICTURE_SIZE, dtype=torch.bool)}
 
@@ -115,10 +120,11 @@ class Pairs(Dataset[dict[str, Tensor]]):
         identity = self.model.calibrate(self.clips.points[row])
         still = self.model.fit(self.clips.points[row], identity)
         moved = moved_alike(still, *self._fit_clip(motion))
-        target = View(self.clips.image(photo), self.renderer.pose(identity, still))
+        target = self._view(photo, self.renderer.pose(identity, still))
         shape = self.renderer.pose(identity, moved)
         displacement = self.renderer.draw(shape, target.shape).displacement
-        home = View(mesh_warp(target.image, displacement), shape)
+        layers = Layers.split(target.image, target.person)
+        home = View(*layers.move(displacement), shape)
         pair = self._draw(home, target, [target.shape] * (PAST - 1), augmentation)
         face = pair["faces"][:3].amax(dim=0, keepdim=True)
         judged = F.max_pool2d(face, 2 * JUDGED_MARGIN + 1, stride=1, padding=JUDGED_MARGIN) > 0
@@ -132,12 +138,15 @@ class Pairs(Dataset[dict[str, Tensor]]):
         drawn = [self.renderer.draw(shape, home.shape) for shape in shapes]
         face = self.renderer.draw(home.shape, home.shape).nmfc
         return {
-            "reference": _planes(home.image),
+            "reference": _planes(Layers.split(home.image, home.person).stack()),
             "target": _planes(target.image),
             "face": _planes(face),
             "faces": torch.cat([_planes(image.nmfc) for image in drawn]),
             "displacement": _planes(drawn[0].displacement),
         }
+
+    def _view(self, picture: int, shape: FaceShape) -> View:
+        return View(self.clips.image(picture), self.clips.person(picture), shape)
 
     def _apart(self, one: int, other: int) -> float:
         """Return how far two pictures' points lie apart, mean square in crop sides."""

@@ -24,13 +24,15 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from shared.errors import BadInputError
+from shared.layers import LAYER_CHANNELS
 
 Floats = npt.NDArray[np.float32]
 
 ENGINES = ("auto", "onnxruntime")
 ENCODER_INPUTS = ["reference", "face"]
 GENERATOR_INPUTS = ["faces", "displacement", "reference"]  # then the encoder's outputs
-PICTURE = (1, 3, 256, 256)
+LAYERS = (1, LAYER_CHANNELS, 256, 256)
+FACE = (1, 3, 256, 256)
 FACES = (1, 9, 256, 256)
 DISPLACEMENT = (1, 2, 256, 256)
 
@@ -40,11 +42,11 @@ class Reference:
     """A reference picture and its features, computed once a call.
 
     Attributes:
-        image: (1, 3, 256, 256), float32, in [-1, 1].
+        layers: of the picture, (1, 7, 256, 256), float32, in [-1, 1].
         features: the encoder's outputs by the names the generator takes them under.
     """
 
-    image: Floats
+    layers: Floats
     features: dict[str, Floats]
 
 
@@ -82,16 +84,17 @@ class Engine:
         """What runs the networks, for people to read."""
         return "onnxruntime (CPU)"
 
-    def encode(self, image: Floats, face: Floats) -> Reference:
+    def encode(self, layers: Floats, face: Floats) -> Reference:
         """Return a reference ready for use.
 
         Args:
-            image: the picture, (1, 3, 256, 256), in [-1, 1].
+            layers: the picture, the person and the backdrop (`shared.layers`),
+                (1, 7, 256, 256), in [-1, 1].
             face: its face image, (1, 3, 256, 256), in [0, 1].
         """
-        inputs = dict(zip(ENCODER_INPUTS, (image, face), strict=True))
+        inputs = dict(zip(ENCODER_INPUTS, (layers, face), strict=True))
         outputs: Sequence[Floats] = self._encoder.run(self._features, inputs)
-        return Reference(image, dict(zip(self._features, outputs, strict=True)))
+        return Reference(layers, dict(zip(self._features, outputs, strict=True)))
 
     def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1].
@@ -104,7 +107,7 @@ class Engine:
         inputs = {
             "faces": faces,
             "displacement": displacement,
-            "reference": reference.image,
+            "reference": reference.layers,
             **reference.features,
         }
         image: Floats = self._generator.run(["image"], inputs)[0]
@@ -132,9 +135,10 @@ def _session(path: Path) -> ort.InferenceSession:
 
 
 def _expect(path: Path, session: ort.InferenceSession, names: list[str]) -> None:
-    found = [entry.name for entry in session.get_inputs()]
-    if sorted(found) != sorted(names):
+    found = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
+    # Networks from before the layers take the same names, and three channels.
+    if found.keys() != set(names) or found["reference"] != LAYERS:
         raise BadInputError(
-            f"{path} takes {found}, not {names}: it was exported by another version; "
-            "export it again with `python -m models.export`"
+            f"{path} takes {found}, not {names} with a reference of {LAYERS}: it was exported by "
+            "another version; export it again with `python -m models.export`"
         )

@@ -63,11 +63,12 @@ def evaluate(network: HeadGan, clips: list[list[Pair]]) -> tuple[Score, list[lis
         reference, target = (batch[n].float() / 127.5 - 1 for n in ("reference", "target"))
         features = network.encode(reference, batch["face"])
         rebuilt = network(batch["faces"], batch["displacement"], reference, features)
-        mesh = warp(reference, batch["displacement"])
-        pictures = (rebuilt.image, rebuilt.warped, mesh, reference)
+        shown = reference[:, :3]
+        mesh = warp(shown, batch["displacement"])
+        pictures = (rebuilt.image, rebuilt.warped, mesh, shown)
         values = np.array([[psnr(p[i], target[i]) for p in pictures] for i in range(len(clip))])
         scores.append(values.mean(axis=0))
         worst = int(values[:, 3].argmin())
-        shown = (reference, target, mesh, rebuilt.warped, rebuilt.image)
-        rows.append([picture[worst].cpu() for picture in shown])
+        row = (shown, target, mesh, rebuilt.warped, rebuilt.image)
+        rows.append([picture[worst].cpu() for picture in row])
     return Score(*(float(v) for v in np.mean(scores, axis=0))), rows

@@ -21,9 +21,10 @@ from models.checkpoint import load_checkpoint
 from models.engine import (
     DISPLACEMENT,
     ENCODER_INPUTS,
+    FACE,
     FACES,
     GENERATOR_INPUTS,
-    PICTURE,
+    LAYERS,
     Engine,
 )
 from models.headgan import HeadGan, ReferenceFeatures
@@ -78,8 +79,8 @@ def cached(network: HeadGan) -> tuple[str, ...]:
 def sample_inputs(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return seeded inputs of the right shapes and ranges: encoder's, then generator's."""
     random = torch.Generator().manual_seed(seed)
-    reference = torch.rand(PICTURE, generator=random) * 2 - 1
-    face = torch.rand(PICTURE, generator=random)
+    reference = torch.rand(LAYERS, generator=random) * 2 - 1
+    face = torch.rand(FACE, generator=random)
     faces = torch.rand(FACES, generator=random)
     displacement = torch.randn(DISPLACEMENT, generator=random) * 0.02
     return (

@@ -8,9 +8,11 @@ tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
   section 3.2) is a first flow, and the flow network works on features already warped by it;
 * the rendering network sees the driving face image at its finer scales too, since a mouth is less
   than a pixel high at the coarsest, and paints the open mouth whatever was warped there;
-* the reference is warped at full resolution and mixed with the painted picture by a mask, so
-  what was seen stays sharp and only what was not is painted. At the finest scale the warped
-  reference itself, its 2x2 pixels as channels, stands in for warped features.
+* the reference comes in layers (`shared.layers`): the person is warped at full resolution and
+  laid over a backdrop that stands still;
+* that is mixed with the painted picture by a mask, so what was seen stays sharp and only what was
+  not is painted. At the finest scale the warped reference itself, its 2x2 pixels as channels,
+  stands in for warped features.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from models.spade import SLOPE, AdaInBlock, SpadeBlock, instance_norm, resize, w
 PAST = 3  # frames of the driving face image: the current one and two past (section 3.3)
 FACE_CHANNELS = 3
 FLOW_CHANNELS = 2
+SEEN_CHANNELS = 2  # where the person is now, and where they hid the backdrop
 MOUTH_Z = 0.5
 NO_FACE = 0.02
 # The opening of the reference's mouth over the driving one's: below the first the inside was not
@@ -72,7 +75,8 @@ class Rebuilt(NamedTuple):
         image: (N, 3, 256, 256), in [-1, 1].
         painted: what the rendering network painted before the mask mixed it with the warped
             reference; the image itself in presets that do not compose.
-        warped: the warped reference, (N, 3, 256, 256), in [-1, 1].
+        warped: the warped reference, over its backdrop in presets that compose, (N, 3, 256, 256),
+            in [-1, 1].
         flow: (N, 2, h, w), picture sides.
     """
 
@@ -127,7 +131,7 @@ class FlowNetwork(nn.Module):
         fine, middle, coarse = preset.widths
         self.displaced = preset.displacement
         modulation = FACE_CHANNELS * PAST + FLOW_CHANNELS * preset.displacement
-        self.encoder = Encoder(3 + FACE_CHANNELS, preset.widths, preset.stride)
+        self.encoder = Encoder(3 + preset.compose + FACE_CHANNELS, preset.widths, preset.stride)
         self.coarse = nn.ModuleList(
             SpadeBlock(coarse, modulation, preset.flow_hidden, preset.residual)
             for _ in range(preset.flow_blocks)
@@ -181,7 +185,7 @@ class RenderingNetwork(nn.Module):
         middle, finest = widths[1], widths[0]
         if preset.compose:
             middle += FACE_CHANNELS
-            finest = (3 + FACE_CHANNELS) * preset.stride**2
+            finest = (3 + FACE_CHANNELS + SEEN_CHANNELS) * preset.stride**2
         self.blocks = nn.ModuleList(
             SpadeBlock(width, modulation, hidden, preset.residual)
             for width, modulation, hidden in zip(
@@ -254,10 +258,12 @@ class HeadGan(nn.Module):
         """Return the reference's features, computed once a call.
 
         Args:
-            reference: the reference picture, (N, 3, 256, 256), in [-1, 1].
+            reference: the reference's layers, (N, 7, 256, 256), in [-1, 1].
             face: its face image, (N, 3, 256, 256), in [0, 1].
         """
-        scales: Scales = self.flow.encoder(torch.cat([reference, face], dim=1))
+        # New inputs go last, so that older weights can go on.
+        seen = [reference[:, :3], face] + [reference[:, 3:4]] * self.preset.compose
+        scales: Scales = self.flow.encoder(torch.cat(seen, dim=1))
         return ReferenceFeatures(*scales, mouth=_area(mouth_of(face)))
 
     def forward(
@@ -273,26 +279,46 @@ class HeadGan(nn.Module):
         Args:
             faces: driving face images, current first and two past, (N, 9, 256, 256).
             displacement: mesh displacement, (N, 2, 256, 256), picture sides.
-            reference: the reference picture, (N, 3, 256, 256), in [-1, 1].
+            reference: the reference's layers, (N, 7, 256, 256), in [-1, 1]: picture, person,
+                backdrop.
             features: what `encode` returned for it.
             audio: audio features, (N, audio), for a preset that has them.
         """
         flow = self.flow(features, faces, displacement)
-        warped = warp(reference, flow).float()
         coarse, middle = warp(features.coarse, flow), warp(features.middle, flow)
         face = faces[:, :FACE_CHANNELS]
         unseen = unseen_mouth(face, features.mouth)
         if self.preset.compose:
+            warped, seen = lay(reference, flow)
             # Lips stretched over an open mouth would be copied: nothing is shown there instead.
             warped = warped + unseen * (UNSEEN_LEVEL - warped)
             middle = middle * (1 - resize(unseen, middle.shape[-1]))
             middle = torch.cat([middle, resize(face, middle.shape[-1])], dim=1)
-            fine = _fold(torch.cat([warped, face], dim=1), self.preset.stride)
+            fine = _fold(torch.cat([warped, face, seen], dim=1), self.preset.stride)
         else:
+            warped = warp(reference[:, :3], flow).float()
             fine = warp(features.fine, flow)
         aligned = Scales(fine, middle, coarse)
         image, painted = self.render(faces, displacement, aligned, warped, unseen, audio)
         return Rebuilt(image, painted, warped, flow)
+
+
+def lay(reference: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the reference after the person moved and the backdrop did not.
+
+    Args:
+        reference: its layers, (N, 7, 256, 256), in [-1, 1].
+        flow: (N, 2, h, w), picture sides.
+
+    Returns:
+        The picture, (N, 3, 256, 256), in [-1, 1], and in [0, 1] where the person is in it and
+        where the backdrop is seen that they hid, (N, 2, 256, 256).
+    """
+    moved = warp(reference[:, :4], flow).float()
+    person = (moved[:, 3:4] + 1) / 2
+    hidden = (1 - person) * (reference[:, 3:4] + 1) / 2
+    picture = person * moved[:, :3] + (1 - person) * reference[:, 4:]
+    return picture, torch.cat([person, hidden], dim=1)
 
 
 def mouth_of(face: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from models.crops import EYES, MOUTH, corners_around, cut, part_of
 from models.headgan import Rebuilt
 from models.perceptual import PerceptualDistance
 
-# The perceptual term looks at a square on the face: a quarter of the picture's cost, and where
+# The perceptual terms look at the whole picture and, once more, at a square on the face: where
 # people look.
 PERCEPTUAL_SIDE = 128
 # How much more pixels count on the face, and on mouth and eyes beyond that: they carry the call.
@@ -26,7 +26,7 @@ class LossWeights:
     """Weights of the terms; pixel terms are mean absolute differences in [-1, 1].
 
     The paper has 50 for L1 against 10 for VGG features; ours are scaled to SqueezeNet's
-    distances, which are larger. The warped picture's term teaches the flow. The painted
+    distances, which are larger. The warped picture's terms teach the flow. The painted
     picture's keeps the mask honest: without it the mask closes before anything is painted well
     and never opens again. The adversarial terms stand to the pixels' as in the paper (1 and 10 to
     50), a little above: they begin when the picture is nearly right.
@@ -36,7 +36,9 @@ class LossWeights:
     warped_pixel: float = 10.0
     painted_pixel: float = 6.0
     gradient: float = 10.0
-    perceptual: float = 0.12
+    perceptual: float = 0.08
+    warped_perceptual: float = 0.04
+    face_perceptual: float = 0.08
     adversarial: float = 0.5
     matching: float = 5.0
 
@@ -69,7 +71,12 @@ def reconstruction_loss(
     if perceptual is not None:
         corners = corners_around(faces[:, 0:1] > 0, PERCEPTUAL_SIDE)
         features = perceptual.features(cut(target, corners, PERCEPTUAL_SIDE))
-        terms["perceptual"] = perceptual(cut(rebuilt.image, corners, PERCEPTUAL_SIDE), features)
+        terms["face_perceptual"] = perceptual(
+            cut(rebuilt.image, corners, PERCEPTUAL_SIDE), features
+        )
+        features = perceptual.features(target)
+        terms["perceptual"] = perceptual(rebuilt.image, features)
+        terms["warped_perceptual"] = perceptual(rebuilt.warped, features)
     if adversary is not None:
         terms |= adversary.terms(rebuilt.image, target, faces)
     total = sum(

@@ -65,6 +65,8 @@ def pack(clips: TrackedClips, model: FaceModel, progress: Progress) -> Arrays:
         "image_rows": np.searchsorted(rows, clips.image_rows).astype(np.int32),
         "image_bytes": np.frombuffer(b"".join(pictures), np.uint8),
         "image_sizes": np.array([len(picture) for picture in pictures], np.int32),
+        "person_bytes": clips.person_bytes,
+        "person_sizes": np.diff(clips.person_ends).astype(np.int32),
     }
 
 

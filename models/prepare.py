@@ -25,9 +25,12 @@ from models.tracked import POINT_SCALE
 from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
+from shared.layers import Mask
+from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
 
 JPEG_QUALITY = 92
+LEVEL_STEP = 17  # of a mask's 16 levels: a third of the bytes
 
 
 @dataclass
@@ -39,12 +42,19 @@ class Tracked:
         points: shape (N, 468, 3), float32, crop sides; every frame with a face, in order.
         times: shape (N,), frame numbers in the clip; gaps are frames without a face.
         images: JPEG files of some frames, by row of `points`.
+        people: PNG files of where the person is in each of these, by the same rows.
     """
 
     name: str
     points: list[Points] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     images: dict[int, bytes] = field(default_factory=dict)
+    people: dict[int, bytes] = field(default_factory=dict)
+
+    def add_picture(self, picture: Image, person: Mask) -> None:
+        """Keep a picture of the frame whose points come next."""
+        self.images[len(self.points)] = encode(picture)
+        self.people[len(self.points)] = encode_mask(person)
 
 
 def clip_frames(path: Path) -> Iterator[Image]:
@@ -60,7 +70,7 @@ def frame_count(path: Path) -> int:
         return sum(packet.pts is not None for packet in container.demux(video=0))
 
 
-def track_clip(path: Path, images: int) -> Tracked:
+def track_clip(path: Path, images: int, finder: PersonFinder) -> Tracked:
     """Track a clip, keeping at most `images` of its frames as pictures."""
     tracked = Tracked(path.stem)
     stride = max(1.0, frame_count(path) / images)
@@ -72,14 +82,15 @@ def track_clip(path: Path, images: int) -> Tracked:
                 continue
             crop = crop or Crop.around(points, frame.shape[1], frame.shape[0])
             if number >= due:
-                tracked.images[len(tracked.points)] = encode(crop.cut(frame))
+                picture = crop.cut(frame)
+                tracked.add_picture(picture, finder.find(picture))
                 due += stride
             tracked.points.append(crop.to_units(points))
             tracked.times.append(number)
     return tracked
 
 
-def track_photo(path: Path, tracker: Tracker) -> Tracked:
+def track_photo(path: Path, tracker: Tracker, finder: PersonFinder) -> Tracked:
     """Track one photograph; without a face the result is empty."""
     tracked = Tracked(path.stem)
     image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
@@ -91,7 +102,8 @@ def track_photo(path: Path, tracker: Tracker) -> Tracked:
         points = tracker.track(picture)
     if points is not None:
         crop = Crop.around(points, picture.shape[1], picture.shape[0])
-        tracked.images[0] = encode(crop.cut(picture))
+        cut = crop.cut(picture)
+        tracked.add_picture(cut, finder.find(cut))
         tracked.points.append(crop.to_units(points))
         tracked.times.append(0)
     return tracked
@@ -104,9 +116,18 @@ def encode(image: Image) -> bytes:
     return data.tobytes()
 
 
+def encode_mask(mask: Mask) -> bytes:
+    """Return a mask as a PNG file of half its size and 16 levels."""
+    height, width = mask.shape
+    small = cv2.resize(mask, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    levels = np.rint(small / np.float32(LEVEL_STEP)) * LEVEL_STEP
+    return cv2.imencode(".png", levels.astype(np.uint8))[1].tobytes()
+
+
 def save(path: Path, items: list[Tracked]) -> None:
     """Write tracked clips as one file of plain arrays (see `models.tracked` for the reader)."""
     blobs = [blob for item in items for blob in item.images.values()]
+    masks = [mask for item in items for mask in item.people.values()]
     rows: list[int] = []
     base = 0
     for item in items:
@@ -122,6 +143,8 @@ def save(path: Path, items: list[Tracked]) -> None:
         "image_rows": np.array(rows, np.int32),
         "image_bytes": np.frombuffer(b"".join(blobs), np.uint8),
         "image_sizes": np.array([len(blob) for blob in blobs], np.int32),
+        "person_bytes": np.frombuffer(b"".join(masks), np.uint8),
+        "person_sizes": np.array([len(mask) for mask in masks], np.int32),
     }
     np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub wants allow_pickle typed
 
@@ -138,16 +161,16 @@ def main(
     if not train or not val:
         raise BadInputError(f"{data} has no train/*.mp4 and val/*.mp4: name the data folder")
     out.mkdir(parents=True, exist_ok=True)
-    with Progress() as progress, Tracker() as tracker:
+    with Progress() as progress, Tracker() as tracker, PersonFinder() as finder:
         task = progress.add_task("tracking", total=len(train) + len(val) + len(photos))
         for name, clips in (("train", train), ("val", val)):
             items = []
             for clip in clips:
-                items.append(track_clip(clip, images))
+                items.append(track_clip(clip, images, finder))
                 progress.advance(task)
             if name == "train":
                 for photo in photos:
-                    items.append(track_photo(photo, tracker))
+                    items.append(track_photo(photo, tracker, finder))
                     progress.advance(task)
             save(out / f"tracked-{name}.npz", [item for item in items if item.points])
 

@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.layers import Mask
 from shared.params import Floats, Params
 from shared.pictures import Image
 
@@ -31,6 +33,8 @@ class TrackedClips:
         image_rows: shape (M,), rows of `points` that have a picture.
         image_bytes: the JPEG files, one after the other.
         image_ends: shape (M + 1,), where each file starts and the last one ends.
+        person_bytes: PNG files of where the person is in each picture, likewise.
+        person_ends: likewise.
     """
 
     names: list[str]
@@ -40,6 +44,8 @@ class TrackedClips:
     image_rows: npt.NDArray[np.int32]
     image_bytes: npt.NDArray[np.uint8]
     image_ends: npt.NDArray[np.int64]
+    person_bytes: npt.NDArray[np.uint8]
+    person_ends: npt.NDArray[np.int64]
 
     @classmethod
     def load(cls, path: Path, part: str = "") -> TrackedClips:
@@ -69,6 +75,8 @@ class TrackedClips:
                 image_rows=own["image_rows"],
                 image_bytes=own["image_bytes"],
                 image_ends=np.concatenate([[0], np.cumsum(own["image_sizes"])]),
+                person_bytes=own["person_bytes"],
+                person_ends=np.concatenate([[0], np.cumsum(own["person_sizes"])]),
             )
         except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise BadInputError(
@@ -80,6 +88,12 @@ class TrackedClips:
         """Return picture `index` of `image_rows`, RGB uint8 (256, 256, 3)."""
         data = self.image_bytes[self.image_ends[index] : self.image_ends[index + 1]]
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+    def person(self, index: int) -> Mask:
+        """Return where the person is in picture `index`, uint8 (256, 256), 255 is wholly."""
+        data = self.person_bytes[self.person_ends[index] : self.person_ends[index + 1]]
+        mask = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
+        return np.asarray(cv2.resize(mask, (PICTURE_SIZE, PICTURE_SIZE)), np.uint8)
 
 
 def _unpacked(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:

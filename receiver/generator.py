@@ -12,12 +12,16 @@ from shared.crop import PICTURE_SIZE, Crop
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
+from shared.layers import Layers, Mask
 from shared.params import Params
+from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
 
 FACE_IMAGES = 3  # the current frame and two past (HeadGAN, section 3.3)
 # A square picture that the head fills this far is a head crop already and is used whole.
 WHOLE_PICTURE = 0.8
+# A segmenter that sees less of the face than this has not found the person.
+FOUND_PERSON = 0.8
 
 
 class Generator:
@@ -62,8 +66,9 @@ class Generator:
         self._reference_params = self._model.fit(points, self._identity)
         self._home = self._renderer.pose(self._identity, self._reference_params)
         picture = crop.cut(image)
-        face = _planes(self._renderer.draw(self._home, self._home).nmfc)
-        self._reference = self._engine.encode(_planes(picture) / np.float32(127.5) - 1, face)
+        face = self._renderer.draw(self._home, self._home).nmfc
+        layers = _planes(Layers.split(picture, _find_person(picture, face)).stack())
+        self._reference = self._engine.encode(layers / np.float32(127.5) - 1, _planes(face))
         self._past.clear()
         return picture
 
@@ -110,6 +115,14 @@ def _find_face(image: Image) -> Points:
             "the front, well lit and at least 60 pixels wide"
         )
     return points if again is None else again
+
+
+def _find_person(picture: Image, face: Floats) -> Mask:
+    """Return where the person is; everywhere if only the face was found: then all of it moves."""
+    with PersonFinder() as finder:
+        person = finder.find(picture)
+    found = person[face.any(axis=2)].mean() / 255
+    return person if found > FOUND_PERSON else np.full_like(person, 255)
 
 
 def _planes(image: npt.NDArray[np.generic]) -> Floats:

@@ -13,7 +13,7 @@ def mesh_warp(picture: Image, displacement: Floats) -> Image:
     """Return a picture moved by a displacement ("Progressive warping", section 3.2).
 
     Args:
-        picture: the reference, RGB uint8 (S, S, 3).
+        picture: the reference, RGB uint8 (S, S, 3), or a mask, (S, S).
         displacement: shape (S, S, 2), where each pixel comes from less where it is, picture
             sides (see `shared.face_image.FaceImage`).
     """

@@ -8,11 +8,6 @@ picture and then followed in a window around it, scaled so that the face always 
 
 from __future__ import annotations
 
-import os
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -21,11 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-# MediaPipe's native log would fill the terminal; it must be silenced before the import.
-os.environ.setdefault("GLOG_minloglevel", "3")
-warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
-
-from mediapipe.python.solutions import face_detection, face_mesh  # noqa: E402
+from shared.solutions import BLANK, face_detection, face_mesh, quiet_start
 
 Image = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
@@ -36,8 +27,6 @@ WINDOW_TO_FACE = 2.0  # window side over face size
 # The window stays put while the face moves less than this, so that resampling does not jitter.
 DRIFT_TOLERANCE = 0.08
 SIZE_TOLERANCE = 0.15
-BLANK = np.zeros((64, 64, 3), np.uint8)
-_START = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +62,6 @@ class _Window:
         return ideal
 
 
-@contextmanager
-def _quiet_start() -> Iterator[None]:
-    """Keep what a starting graph's own threads write to the terminal off it.
-
-    MediaPipe warns of harmless things past every log level. The lock keeps two starts from
-    restoring each other's output.
-    """
-    with _START:
-        saved = os.dup(2)
-        try:
-            with open(os.devnull, "w") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-
-
 def _window_around(xs: npt.NDArray[np.float32], ys: npt.NDArray[np.float32]) -> _Window:
     left, right, top, bottom = (float(v) for v in (xs.min(), xs.max(), ys.min(), ys.max()))
     side = max(right - left, bottom - top, 8.0) * WINDOW_TO_FACE
@@ -105,7 +76,7 @@ class Tracker:
     """
 
     def __init__(self) -> None:
-        with _quiet_start():
+        with quiet_start():
             self._detector: Any = face_detection.FaceDetection(
                 model_selection=1, min_detection_confidence=0.5
             )
@@ -115,7 +86,7 @@ class Tracker:
 
     @staticmethod
     def _make_mesh() -> Any:
-        with _quiet_start():
+        with quiet_start():
             # refine_landmarks costs 0.6 ms and makes the points jitter more.
             mesh = face_mesh.FaceMesh(
                 static_image_mode=False, max_num_faces=1, refine_landmarks=False

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 
 from models import pack
-from models.prepare import Tracked, encode, save
+from models.prepare import Tracked, save
 from shared.face_image import FaceRenderer
 from shared.face_model import FaceModel
+from shared.layers import Mask
 from shared.params import EXPRESSION_SIZE, Camera, Floats, Params
 from shared.tracker import Image
 
@@ -58,6 +59,13 @@ def drawn(identity: Floats, params: Params) -> Image:
     return picture.astype(np.uint8)
 
 
+def outline(identity: Floats, params: Params) -> Mask:
+    """Return where the face of such a picture is, uint8 (256, 256): a person to be found."""
+    renderer = FaceRenderer(face_model())
+    shape = renderer.pose(identity, params)
+    return renderer.draw(shape, shape).nmfc.any(axis=2).astype(np.uint8) * 255
+
+
 def dot(picture: Image) -> Floats:
     """Return where the white dot of a drawn face lies, in picture sides."""
     weight = np.clip(picture.min(axis=2).astype(np.float32) - 150, 0, None)
@@ -85,9 +93,9 @@ def tracked_file(path: Path, clips: int = 2, photographs: int = 1, seed: int = 0
         identity = person(random)
         for row in range(1 if photograph else PICTURES_A_CLIP):
             params = posed(random)
+            item.add_picture(drawn(identity, params), outline(identity, params))
             item.points.append(face_model().points(identity, params))
             item.times.append(row)
-            item.images[row] = encode(drawn(identity, params))
         items.append(item)
     save(path, items)
     return path

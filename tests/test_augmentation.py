@@ -103,6 +103,26 @@ def test_flips_come_half_of_the_time() -> None:
     assert 0.4 < np.mean(flips) < 0.6
 
 
+def test_a_mask_moves_with_its_picture_and_keeps_its_values() -> None:
+    mask = np.zeros((256, 256), np.uint8)
+    mask[40:120, 60:130] = 255
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        augmentation = Augmentation.draw(random)
+        placed = augmentation.place(mask)
+        assert placed.shape == mask.shape
+        assert {0, 255} <= set(np.unique(placed).tolist())
+        geometry = Augmentation(augmentation.matrix, augmentation.flip, np.ones(3), 1.0)
+        picture = geometry.image(np.repeat(mask[..., None], 3, axis=2))
+        np.testing.assert_array_equal(placed, picture[..., 0])
+
+
+def test_colours_do_not_touch_a_mask() -> None:
+    mask = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    change = Augmentation(IDENTITY, False, np.array([1.5, 0.5, 1.0]), 1.4, 0.0)
+    np.testing.assert_array_equal(change.place(mask), mask)
+
+
 def test_depth_grows_with_a_zoom(face: tuple[Image, FaceShape]) -> None:
     _, shape = face
     points = change([[1.5, 0, 0], [0, 1.5, 0]]).shape(shape).points

@@ -12,17 +12,25 @@ from models.augmentation import Augmentation
 from models.dataset import PHOTO_SHARE, Pairs
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
+from shared.layers import Layers
+from shared.pictures import Image
 from tests.faces import PICTURES_A_CLIP, dot, tracked_file
 
 IDENTITY = np.eye(2, 3)
 SHAPES = {
-    "reference": (3, 256, 256),
+    "reference": (7, 256, 256),
     "target": (3, 256, 256),
     "face": (3, 256, 256),
     "faces": (9, 256, 256),
     "displacement": (2, 256, 256),
     "judged": (1, 256, 256),
 }
+
+
+def shown(pair: dict[str, torch.Tensor], name: str) -> Image:
+    """Return a pair's target, or the picture among its reference's layers, RGB (256, 256, 3)."""
+    picture: Image = pair[name][:3].numpy().transpose(1, 2, 0)
+    return picture
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +88,16 @@ def test_a_pair_without_change_is_the_clips_own(pairs: Pairs) -> None:
     pair = pairs.pair(0, 3, Augmentation.none())
     assert pair["judged"].all()
     for name, index in (("reference", 0), ("target", 3)):
-        np.testing.assert_array_equal(
-            pair[name].numpy().transpose(1, 2, 0), pairs.clips.image(index)
-        )
+        np.testing.assert_array_equal(shown(pair, name), pairs.clips.image(index))
+
+
+def test_the_reference_comes_in_layers(pairs: Pairs) -> None:
+    layers = pairs.pair(0, 3, Augmentation.none())["reference"].numpy().transpose(1, 2, 0)
+    expected = Layers.split(pairs.clips.image(0), pairs.clips.person(0))
+    np.testing.assert_array_equal(layers, expected.stack())
+    # A drawn face is brighter than its wall; nothing of it is left behind it.
+    face = pairs.clips.person(0) == 255
+    assert layers[face, :3].mean() > 80 > 60 > layers[face, 4:].max()
 
 
 def test_faces_are_the_driving_frame_and_two_past(pairs: Pairs) -> None:
@@ -106,7 +121,7 @@ def test_a_frame_against_itself_is_not_displaced(pairs: Pairs) -> None:
     pair = pairs.pair(2, 2, Augmentation.none())
     assert not pair["displacement"].any()
     assert torch.equal(pair["face"], pair["faces"][:3])
-    assert torch.equal(pair["reference"], pair["target"])
+    assert torch.equal(pair["reference"][:3], pair["target"])
 
 
 def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
@@ -114,7 +129,9 @@ def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
     pair = pairs.pair(0, 3, augmentation)
     for name, index in (("reference", 0), ("target", 3)):
         expected = augmentation.image(pairs.clips.image(index))
-        np.testing.assert_array_equal(pair[name].numpy().transpose(1, 2, 0), expected)
+        np.testing.assert_array_equal(shown(pair, name), expected)
+    person = pair["reference"][3].numpy()
+    np.testing.assert_array_equal(person, augmentation.place(pairs.clips.person(0)))
     assert not torch.equal(pair["face"], pairs.pair(0, 3, Augmentation.none())["face"])
 
 
@@ -146,7 +163,7 @@ def test_a_photograph_is_the_target_and_itself_moved_the_reference(pairs: Pairs)
     photo = pairs.photos[0]
     pair = pairs.photo_pair(photo, (0, 3), Augmentation.none())
     assert {name: tuple(value.shape) for name, value in pair.items()} == SHAPES
-    target, reference = (pair[name].numpy().transpose(1, 2, 0) for name in ("target", "reference"))
+    target, reference = shown(pair, "target"), shown(pair, "reference")
     np.testing.assert_array_equal(target, pairs.clips.image(photo))
     assert torch.equal(pair["faces"][:3], pair["faces"][3:6])
     face = pair["faces"][:3].any(dim=0)
@@ -159,6 +176,19 @@ def test_a_photograph_is_the_target_and_itself_moved_the_reference(pairs: Pairs)
     np.testing.assert_allclose(
         pair["displacement"][:, row, column].numpy(), after - before, atol=0.01
     )
+
+
+def test_behind_a_moved_photograph_the_background_stands(pairs: Pairs) -> None:
+    photo = pairs.photos[0]
+    pair = pairs.photo_pair(photo, (0, 3), Augmentation.none())
+    target, reference = shown(pair, "target"), shown(pair, "reference")
+    person = pair["reference"][3].numpy()
+    assert (person != pairs.clips.person(photo)).mean() > 0.01  # it has moved
+    stands = (person == 0) & (pairs.clips.person(photo) == 0)
+    away = np.abs(reference[stands].astype(int) - target[stands]).max(axis=1)
+    # Only the edge, which is guessed, differs; the displacement reaches far beyond it.
+    assert (away > 8).mean() < 0.01
+    assert (pair["displacement"].abs().amax(dim=0).numpy()[stands] > 0.01).mean() > 0.1
 
 
 def test_a_file_without_clips_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime as ort
 import pytest
 
-from models.engine import DISPLACEMENT, FACES, PICTURE, Engine, shipped
+from models.engine import DISPLACEMENT, FACE, FACES, LAYERS, Engine, shipped
 from shared.errors import BadInputError
 
 WEIGHTS = Path(str(resources.files("models"))) / "weights"
@@ -21,11 +23,11 @@ PARTS = ("lite-encoder.onnx", "lite-generator.onnx")
 
 def random_input(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
-    picture = random.uniform(-1, 1, PICTURE).astype(np.float32)
-    face = random.uniform(0, 1, PICTURE).astype(np.float32)
+    layers = random.uniform(-1, 1, LAYERS).astype(np.float32)
+    face = random.uniform(0, 1, FACE).astype(np.float32)
     faces = random.uniform(0, 1, FACES).astype(np.float32)
     displacement = random.normal(0, 0.02, DISPLACEMENT).astype(np.float32)
-    return picture, face, faces, displacement
+    return layers, face, faces, displacement
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +47,18 @@ def test_lite_is_shipped() -> None:
 
 
 def test_a_picture_comes_back_in_range(engine: Engine) -> None:
-    picture, face, faces, displacement = random_input(1)
-    image = engine.generate(engine.encode(picture, face), faces, displacement)
-    assert image.shape == PICTURE
+    layers, face, faces, displacement = random_input(1)
+    image = engine.generate(engine.encode(layers, face), faces, displacement)
+    assert image.shape == (1, 3, 256, 256)
     assert image.dtype == np.float32
     assert np.isfinite(image).all()
     assert np.abs(image).max() <= 1 + 1e-5
 
 
 def test_the_same_input_gives_the_same_picture(engine: Engine) -> None:
-    picture, face, faces, displacement = random_input(2)
+    layers, face, faces, displacement = random_input(2)
     images = [
-        made.generate(made.encode(picture, face), faces, displacement)
+        made.generate(made.encode(layers, face), faces, displacement)
         for made in (engine, engine, Engine.load("lite", "onnxruntime"))
     ]
     np.testing.assert_array_equal(images[0], images[1])
@@ -64,22 +66,26 @@ def test_the_same_input_gives_the_same_picture(engine: Engine) -> None:
 
 
 def test_every_input_counts(engine: Engine) -> None:
-    picture, face, faces, displacement = random_input(3)
-    reference = engine.encode(picture, face)
+    layers, face, faces, displacement = random_input(3)
+    reference = engine.encode(layers, face)
     image = engine.generate(reference, faces, displacement)
+    one_layer = [layers.copy() for _ in range(3)]
+    for given, layer in zip(one_layer, (slice(3), slice(3, 4), slice(4, 7)), strict=True):
+        given[:, layer] *= -1
     others = [
         engine.generate(reference, np.flip(faces, 3).copy(), displacement),
         engine.generate(reference, faces, -displacement),
-        engine.generate(engine.encode(-picture, face), faces, displacement),
-        engine.generate(engine.encode(picture, 1 - face), faces, displacement),
+        engine.generate(engine.encode(-layers, face), faces, displacement),
+        engine.generate(engine.encode(layers, 1 - face), faces, displacement),
+        *(engine.generate(engine.encode(given, face), faces, displacement) for given in one_layer),
     ]
     assert all(np.abs(other - image).max() > 1e-4 for other in others)
 
 
 def test_the_reference_is_kept_with_its_features(engine: Engine) -> None:
-    picture, face, *_ = random_input(4)
-    reference = engine.encode(picture, face)
-    assert reference.image is picture
+    layers, face, *_ = random_input(4)
+    reference = engine.encode(layers, face)
+    assert reference.layers is layers
     assert reference.features
     assert all(np.isfinite(value).all() for value in reference.features.values())
 
@@ -127,14 +133,34 @@ def test_another_network_is_refused(copied: Path) -> None:
         Engine.load(folder=copied)
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_a_network_from_before_the_layers_is_refused(copied: Path, part: str) -> None:
+    session = ort.InferenceSession(copied / part)
+    older = {entry.name: entry.shape for entry in session.get_inputs()}
+    older["reference"] = [1, 3, 256, 256]
+    kind = onnx.TensorProto.FLOAT
+    outputs = [(entry.name, entry.shape) for entry in session.get_outputs()]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("ConstantOfShape", ["shape"], [name], name) for name, _ in outputs],
+        "older",
+        [onnx.helper.make_tensor_value_info(name, kind, shape) for name, shape in older.items()],
+        [onnx.helper.make_tensor_value_info(name, kind, None) for name, _ in outputs],
+        [onnx.helper.make_tensor("shape", onnx.TensorProto.INT64, [1], [1])],
+    )
+    opset = onnx.helper.make_opsetid("", 18)
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[opset], ir_version=9), copied / part)
+    with pytest.raises(BadInputError, match=r"a reference of .* exported by another version"):
+        Engine.load(folder=copied)
+
+
 def test_generating_needs_no_torch() -> None:
     script = """
 import sys
 import numpy as np
-from models.engine import DISPLACEMENT, FACES, PICTURE, Engine
+from models.engine import DISPLACEMENT, FACE, FACES, LAYERS, Engine
 zeros = lambda shape: np.zeros(shape, np.float32)
 engine = Engine.load()
-engine.generate(engine.encode(zeros(PICTURE), zeros(PICTURE)), zeros(FACES), zeros(DISPLACEMENT))
+engine.generate(engine.encode(zeros(LAYERS), zeros(FACE)), zeros(FACES), zeros(DISPLACEMENT))
 sys.exit("torch" in sys.modules)
 """
     done = subprocess.run(

@@ -14,7 +14,7 @@ from torch.optim import Adam
 
 from models import export as module
 from models.checkpoint import save_checkpoint
-from models.engine import DISPLACEMENT, FACES, PICTURE, Engine
+from models.engine import DISPLACEMENT, FACE, FACES, LAYERS, Engine
 from models.export import OPSET, PARITY, cached, difference, export, main, sample_inputs
 from models.headgan import HeadGan
 from models.presets import preset
@@ -99,8 +99,8 @@ def test_only_features_that_are_used_are_cached() -> None:
 
 def test_sample_inputs_are_seeded_and_in_range() -> None:
     encoder, generator = sample_inputs(3)
-    assert [tuple(v.shape) for v in encoder.values()] == [PICTURE, PICTURE]
-    assert [tuple(v.shape) for v in generator.values()] == [FACES, DISPLACEMENT, PICTURE]
+    assert [tuple(v.shape) for v in encoder.values()] == [LAYERS, FACE]
+    assert [tuple(v.shape) for v in generator.values()] == [FACES, DISPLACEMENT, LAYERS]
     assert torch.equal(encoder["reference"], generator["reference"])
     assert encoder["reference"].abs().max() <= 1
     assert 0 <= generator["faces"].min() <= generator["faces"].max() <= 1
@@ -119,8 +119,10 @@ def test_shipped_files_are_of_this_opset_and_fixed_size() -> None:
     }
     assert sizes["faces"] == FACES
     assert sizes["displacement"] == DISPLACEMENT
-    assert sizes["reference"] == sizes["image"] == PICTURE
-    features = Engine.load().encode(*(np.zeros(PICTURE, np.float32) for _ in range(2))).features
+    assert sizes["reference"] == LAYERS
+    assert sizes["image"] == (1, 3, 256, 256)
+    layers, face = (np.zeros(shape, np.float32) for shape in (LAYERS, FACE))
+    features = Engine.load().encode(layers, face).features
     assert {name: value.shape for name, value in features.items()} == {
         name: sizes[name] for name in features
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -15,7 +16,9 @@ from models.prepare import clip_frames
 from receiver.generator import Generator
 from shared.crop import Crop
 from shared.errors import BadInputError
+from shared.layers import Layers
 from shared.params import Camera, Params
+from shared.person import PersonFinder
 from shared.tracker import Image, Tracker
 from tests.faces import face_model
 
@@ -28,13 +31,13 @@ class Recorder:
         self.generated: list[tuple[Floats, Floats]] = []
         self.answer: Floats | None = None
 
-    def encode(self, image: Floats, face: Floats) -> Reference:
-        self.encoded.append((image, face))
-        return Reference(image, {})
+    def encode(self, layers: Floats, face: Floats) -> Reference:
+        self.encoded.append((layers, face))
+        return Reference(layers, {})
 
     def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
         self.generated.append((faces, displacement))
-        return reference.image if self.answer is None else self.answer
+        return reference.layers[:, :3] if self.answer is None else self.answer
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,11 @@ def generator(recorder: Recorder) -> Generator:
     return Generator(engine, face_model())
 
 
+def levels(layers: Floats) -> Floats:
+    """Return what reached the engine as a picture's levels, (256, 256, 7)."""
+    return (layers[0].transpose(1, 2, 0) + 1) * np.float32(127.5)
+
+
 def shifted(params: Params, right: float) -> Params:
     camera = params.camera
     translation = camera.translation + np.array([right, 0, 0], np.float32)
@@ -69,15 +77,74 @@ def test_the_reference_is_the_crop_around_the_head(
     assert points is not None
     crop = Crop.around(points, photograph.shape[1], photograph.shape[0])
     np.testing.assert_array_equal(picture, crop.cut(photograph))
-    image, face = recorder.encoded[0]
-    assert image.shape == face.shape == (1, 3, 256, 256)
-    assert image.dtype == face.dtype == np.float32
-    np.testing.assert_allclose((image[0].transpose(1, 2, 0) + 1) * 127.5, picture, atol=1e-3)
+    layers, face = recorder.encoded[0]
+    assert layers.shape == (1, 7, 256, 256)
+    assert face.shape == (1, 3, 256, 256)
+    assert layers.dtype == face.dtype == np.float32
+    np.testing.assert_allclose(levels(layers)[..., :3], picture, atol=1e-3)
     # The 35 floats kept of it stand for the tracked points.
     placed = face_model().points(
         face_model().calibrate(crop.to_units(points)), generator.reference_params
     )
     assert np.abs(placed - crop.to_units(points)).max() < 0.01
+
+
+def test_the_reference_comes_in_layers(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    picture = generator.set_reference(photograph)
+    with PersonFinder() as finder:
+        expected = Layers.split(picture, finder.find(picture))
+    np.testing.assert_allclose(levels(recorder.encoded[0][0]), expected.stack(), atol=1e-3)
+    assert 0.5 < expected.person.mean() / 255 < 0.95
+
+
+@pytest.mark.parametrize("missed", [1.0, 0.5])
+def test_where_the_person_is_not_found_all_of_the_picture_moves(
+    generator: Generator,
+    recorder: Recorder,
+    photograph: Image,
+    monkeypatch: pytest.MonkeyPatch,
+    missed: float,
+) -> None:
+    found = np.full((256, 256), 255, np.uint8)
+    found[: int(255 * missed) + 1] = 0  # of the face nothing, or not the upper part
+    monkeypatch.setattr(PersonFinder, "find", lambda *_: found)
+    picture = generator.set_reference(photograph)
+    layers = levels(recorder.encoded[0][0])
+    np.testing.assert_allclose(layers[..., 3], 255)
+    np.testing.assert_allclose(layers[..., 4:], picture, atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_segmenter_that_sees_nobody_or_everybody_stops_no_head(
+    photograph: Image, monkeypatch: pytest.MonkeyPatch, level: int
+) -> None:
+    everywhere = np.full((256, 256), level, np.uint8)
+    monkeypatch.setattr(PersonFinder, "find", lambda *_: everywhere)
+    generator = Generator(Engine.load(), face_model())
+    picture = generator.set_reference(photograph)
+    still = generator.generate(generator.reference_params)
+    moved = generator.generate(shifted(generator.reference_params, right=0.08))
+    middle = (slice(64, 192), slice(64, 192))
+    assert np.abs(still.astype(int) - picture)[middle].mean() < 12
+    followed = np.roll(picture, round(0.08 * 256), axis=1)[middle].astype(int)
+    near, far = (np.abs(moved[middle] - other).mean() for other in (followed, picture[middle]))
+    assert near < 0.7 * far
+
+
+def test_any_thread_can_set_the_reference(
+    generator: Generator, recorder: Recorder, photograph: Image
+) -> None:
+    pictures = [generator.set_reference(photograph)]
+    for _ in range(2):
+        thread = Thread(target=lambda: pictures.append(generator.set_reference(photograph)))
+        thread.start()
+        thread.join(timeout=60)
+    assert len(pictures) == 3
+    assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
+    first, *others = (layers for layers, _ in recorder.encoded)
+    assert all(np.array_equal(layers, first) for layers in others)
 
 
 def test_a_head_crop_is_used_whole(generator: Generator, photograph: Image) -> None:

@@ -18,12 +18,14 @@ from models.headgan import (
     Rebuilt,
     Up,
     _fold,
+    lay,
     mouth_of,
     unseen_mouth,
 )
 from models.presets import preset
 from models.spade import AdaInBlock, SpadeBlock, resize, warp
 from shared.face_image import MOUTH_COLOUR
+from shared.layers import LAYER_CHANNELS
 
 # On shared cores two threads that spin for each other are slower by far than one.
 torch.set_num_threads(1)
@@ -33,12 +35,13 @@ AUDIO = 300  # deep-speech features of a frame: the paper's optional input
 
 
 def inputs(size: int = 64, device: str = "cpu") -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return faces, displacement, reference and its face image."""
+    """Return faces, displacement, the reference's layers and its face image."""
     with torch.device(device):
         torch.manual_seed(4)
         faces = 0.05 + 0.95 * torch.rand(1, 9, size, size)  # no mouth, no background
         displacement = resize(torch.randn(1, 2, 8, 8) * 0.03, size)
-        return faces, displacement, torch.rand(1, 3, size, size) * 2 - 1, faces[:, :3].clone()
+        reference = torch.rand(1, LAYER_CHANNELS, size, size) * 2 - 1
+        return faces, displacement, reference, faces[:, :3].clone()
 
 
 def rebuild(network: HeadGan, size: int = 64, audio: Tensor | None = None) -> Rebuilt:
@@ -155,8 +158,8 @@ def test_full_features_have_both_tables_sizes() -> None:
     _, _, reference, face = inputs(256, "meta")
     expected = [(32, 256, 256), (128, 128, 128), (512, 64, 64)]
     for encoder, given in (
-        (network.flow.encoder, torch.cat([reference, face], dim=1)),
-        (network.render.encoder, reference.repeat(1, 3, 1, 1)),
+        (network.flow.encoder, torch.cat([reference[:, :3], face], dim=1)),
+        (network.render.encoder, face.repeat(1, 3, 1, 1)),
     ):
         assert [tuple(features.shape[1:]) for features in encoder(given)] == expected
 
@@ -176,6 +179,21 @@ def test_full_draws_a_picture() -> None:
     assert rebuilt.image.abs().max() < 1
     assert rebuilt.image.std() > 1e-4
     assert rebuilt.flow.abs().max() < 0.1  # a still picture to start from
+
+
+def test_full_has_the_papers_reference_a_picture_without_layers() -> None:
+    torch.manual_seed(0)
+    small = replace(FULL, widths=(16, 64, 256), flow_hidden=16, render_hidden=(16, 16, 16))
+    network = HeadGan(small).eval()
+    faces, displacement, reference, face = inputs()
+    other = torch.cat([reference[:, :3], -reference[:, 3:]], dim=1)
+    with torch.no_grad():
+        one, same = (
+            network(faces, displacement, given, network.encode(given, face))
+            for given in (reference, other)
+        )
+    assert torch.equal(one.image, same.image)
+    torch.testing.assert_close(one.warped, warp(reference[:, :3], one.flow))
 
 
 @pytest.mark.parametrize(("stride", "first"), [(1, 64), (2, 32)])
@@ -254,8 +272,93 @@ def test_an_untrained_lite_follows_the_mesh(lite: HeadGan) -> None:
     gate = torch.sigmoid(torch.tensor(2.0))
     # What the network adds of its own starts small beside the mesh.
     assert (rebuilt.flow - gate * mesh).abs().mean() < 0.1 * mesh.abs().mean()
-    warped = warp(reference, rebuilt.flow)
-    torch.testing.assert_close(rebuilt.warped, warped)
+    torch.testing.assert_close(rebuilt.warped, lay(reference, rebuilt.flow)[0])
+
+
+def layered(person: Tensor) -> Tensor:
+    """Return random layers, (1, 7, 64, 64), with a person where a mask (64, 64) says so."""
+    torch.manual_seed(5)
+    layers = torch.rand(1, LAYER_CHANNELS, 64, 64) * 2 - 1
+    layers[:, 3] = person * 2 - 1
+    return layers
+
+
+def to_the_right(pixels: int) -> Tensor:
+    """Return the flow of a person who moves, (1, 2, 64, 64)."""
+    flow = torch.zeros(1, 2, 64, 64)
+    flow[:, 0] = -pixels / 64
+    return flow
+
+
+def body() -> Tensor:
+    person = torch.zeros(64, 64)
+    person[30:, 20:40] = 1
+    return person
+
+
+def test_the_person_moves_over_a_backdrop_that_stands() -> None:
+    reference = layered(body())
+    picture, seen = lay(reference, to_the_right(8))
+    moved = torch.zeros(64, 64)
+    moved[30:, 28:48] = 1
+    torch.testing.assert_close(seen[0, 0], moved)
+    person = picture[..., 30:, 28:48]
+    torch.testing.assert_close(person, reference[:, :3, 30:, 20:40], atol=1e-5, rtol=0)
+    beside = moved == 0
+    torch.testing.assert_close(picture[..., beside], reference[:, 4:, beside], atol=1e-5, rtol=0)
+
+
+def test_the_backdrop_that_comes_to_light_is_told_apart() -> None:
+    _, seen = lay(layered(body()), to_the_right(8))
+    uncovered = torch.zeros(64, 64)
+    uncovered[30:, 20:28] = 1  # hidden before, and the person has left
+    torch.testing.assert_close(seen[0, 1], uncovered)
+    _, still = lay(layered(body()), to_the_right(0))
+    assert still[:, 1].abs().max() < 1e-5
+
+
+def test_a_soft_edge_is_mixed_and_shares_stay_in_range() -> None:
+    reference = layered(torch.full((64, 64), 0.25))
+    picture, seen = lay(reference, to_the_right(0))
+    expected = 0.25 * reference[:, :3] + 0.75 * reference[:, 4:]
+    torch.testing.assert_close(picture, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(seen[:, 1], torch.full((1, 64, 64), 0.75 * 0.25))
+    assert 0 <= seen.min() <= seen.max() <= 1
+
+
+def test_where_all_is_the_person_the_whole_picture_is_warped() -> None:
+    reference = layered(torch.ones(64, 64))
+    flow = resize(torch.randn(1, 2, 8, 8) * 0.1, 64)
+    picture, seen = lay(reference, flow)
+    torch.testing.assert_close(picture, warp(reference[:, :3], flow), atol=1e-5, rtol=0)
+    assert (seen[:, 0] > 1 - 1e-5).all()
+    assert seen[:, 1].abs().max() < 1e-5
+
+
+def test_where_nobody_is_the_backdrop_stands() -> None:
+    reference = layered(torch.zeros(64, 64))
+    picture, seen = lay(reference, to_the_right(8))
+    torch.testing.assert_close(picture, reference[:, 4:])
+    assert not seen.any()
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0])
+def test_lite_rebuilds_a_picture_of_nobody_and_of_nothing_else(lite: HeadGan, level: float) -> None:
+    faces, displacement, _, face = inputs()
+    reference = layered(torch.full((64, 64), level))
+    with torch.no_grad():
+        rebuilt = lite(faces, displacement, reference, lite.encode(reference, face))
+    assert torch.isfinite(rebuilt.image).all()
+    assert rebuilt.image.abs().max() <= 1
+
+
+def test_the_encoder_of_lite_sees_the_person(lite: HeadGan) -> None:
+    face = inputs()[3]
+    with torch.no_grad():
+        one, other = (
+            lite.encode(layered(person), face).fine for person in (body(), torch.zeros(64, 64))
+        )
+    assert (one - other).abs().max() > 1e-3
 
 
 def test_lite_flow_is_gate_times_displacement_plus_residual(lite: HeadGan) -> None:

@@ -133,16 +133,39 @@ class Spy(PerceptualDistance):
         return (self.features(images)[0] - targets[0]).abs().mean()
 
 
-def test_the_perceptual_term_looks_at_the_face(target: Tensor) -> None:
+def test_one_perceptual_term_looks_at_the_face(target: Tensor) -> None:
     spy = Spy()
     made = rebuilt(target * 0.5)
     _, terms = reconstruction_loss(made, target, faces(2), spy, WEIGHTS)
-    assert terms["perceptual"] > 0
+    assert terms["face_perceptual"] > 0
     # The face's middle is at row 119, column 89; half a side before it the square starts.
     top, left = 119 - PERCEPTUAL_SIDE // 2, 89 - PERCEPTUAL_SIDE // 2
     square = (slice(top, top + PERCEPTUAL_SIDE), slice(left, left + PERCEPTUAL_SIDE))
     assert torch.equal(spy.seen[0], target[:, :, *square])
     assert torch.equal(spy.seen[1], made.image[:, :, *square])
+
+
+def test_the_others_look_at_the_whole_picture_and_at_what_was_warped(target: Tensor) -> None:
+    spy = Spy()
+    made = rebuilt(target * 0.5, warped=target * 0.75)
+    loss, terms = reconstruction_loss(made, target, faces(2), spy, WEIGHTS)
+    # The spy's distance is the mean absolute difference.
+    assert terms["perceptual"] == pytest.approx(float((target * 0.5).abs().mean()), rel=1e-4)
+    assert terms["warped_perceptual"] == pytest.approx(terms["perceptual"] / 2, rel=1e-4)
+    assert any(torch.equal(seen, made.image) for seen in spy.seen)
+    assert any(torch.equal(seen, made.warped) for seen in spy.seen)
+    total = sum(getattr(WEIGHTS, name) * term for name, term in terms.items())
+    assert float(loss) == pytest.approx(total, rel=1e-5)
+
+
+def test_the_perceptual_terms_teach_the_flow_too(target: Tensor) -> None:
+    only = LossWeights(**dict.fromkeys(LossWeights.__slots__, 0.0) | {"warped_perceptual": 1.0})
+    image, warped = ((target * 0.5).requires_grad_() for _ in range(2))
+    made = rebuilt(image, warped=warped)
+    reconstruction_loss(made, target, faces(2), Spy(), only)[0].backward()
+    assert warped.grad is not None
+    assert warped.grad.any()
+    assert image.grad is None or not image.grad.any()
 
 
 @pytest.mark.parametrize("corner", [0, SIZE - 8])
@@ -165,6 +188,7 @@ def test_with_squeezenet_a_blurred_face_costs_more(target: Tensor) -> None:
             reconstruction_loss(rebuilt(image), target, faces(2), distance, WEIGHTS)[1]
             for image in (target, (target + blurred) / 2, blurred)
         ]
-    found = [cost["perceptual"] for cost in costs]
-    assert found[0] == 0
-    assert found[0] < found[1] < found[2]
+    for name in ("perceptual", "face_perceptual", "warped_perceptual"):
+        found = [cost[name] for cost in costs]
+        assert found[0] == 0
+        assert found[0] < found[1] < found[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 
 from models import prepare
-from models.prepare import POINT_SCALE, Tracked, clip_frames, encode, frame_count
+from models.prepare import POINT_SCALE, Tracked, clip_frames, encode, encode_mask, frame_count
 from models.tracked import TrackedClips
 from shared.crop import Crop
 from shared.errors import BadInputError
+from shared.person import PersonFinder
 from shared.tracker import Image, Tracker
 
 FRAMES = 9
@@ -34,8 +36,14 @@ def clip(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tracked(clip: Path) -> Tracked:
-    return prepare.track_clip(clip, IMAGES)
+def finder() -> Iterator[PersonFinder]:
+    with PersonFinder() as finder:
+        yield finder
+
+
+@pytest.fixture(scope="module")
+def tracked(clip: Path, finder: PersonFinder) -> Tracked:
+    return prepare.track_clip(clip, IMAGES, finder)
 
 
 def test_frames_are_rgb_and_counted(clip: Path, demo_clip: Path) -> None:
@@ -50,7 +58,15 @@ def test_every_frame_has_points_and_some_have_pictures(tracked: Tracked) -> None
     assert tracked.name == "face"
     assert len(tracked.points) == FRAMES
     assert tracked.times == [*range(FRAMES)]
-    assert list(tracked.images) == [0, 3, 6]
+    assert list(tracked.images) == list(tracked.people) == [0, 3, 6]
+
+
+def test_the_person_is_found_in_each_picture(tracked: Tracked, finder: PersonFinder) -> None:
+    for row, blob in tracked.images.items():
+        picture = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR_RGB)
+        kept = cv2.imdecode(np.frombuffer(tracked.people[row], np.uint8), cv2.IMREAD_GRAYSCALE)
+        found = cv2.resize(finder.find(np.asarray(picture, np.uint8)), (128, 128))
+        assert np.abs(np.asarray(kept, int) - found).mean() < 4
 
 
 def test_points_lie_in_their_picture(tracked: Tracked, clip: Path) -> None:
@@ -64,11 +80,13 @@ def test_points_lie_in_their_picture(tracked: Tracked, clip: Path) -> None:
     assert np.abs(np.asarray(kept, int) - crop.cut(frame)).mean() < 3
 
 
-def test_a_frame_without_a_face_is_left_out(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_without_a_face_is_left_out(
+    clip: Path, finder: PersonFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames = list(clip_frames(clip))
     frames[0] = frames[4] = np.full_like(frames[0], 100)
     monkeypatch.setattr(prepare, "clip_frames", lambda _: iter(frames))
-    tracked = prepare.track_clip(clip, FRAMES)
+    tracked = prepare.track_clip(clip, FRAMES, finder)
     assert tracked.times == [1, 2, 3, 5, 6, 7, 8]
     assert len(tracked.points) == len(tracked.images) == 7
 
@@ -78,16 +96,19 @@ def photograph(path: Path, image: Image) -> Path:
     return path
 
 
-def test_photographs_are_tracked_or_left_empty(clip: Path, tmp_path: Path) -> None:
+def test_photographs_are_tracked_or_left_empty(
+    clip: Path, finder: PersonFinder, tmp_path: Path
+) -> None:
     frame = next(clip_frames(clip))
     note = tmp_path / "note.jpg"
     note.write_text("no picture")
     with Tracker() as tracker:
-        found = prepare.track_photo(photograph(tmp_path / "face.jpg", frame), tracker)
+        found = prepare.track_photo(photograph(tmp_path / "face.jpg", frame), tracker, finder)
         wall = photograph(tmp_path / "wall.jpg", np.full_like(frame, 90))
-        assert (found.name, found.times, list(found.images)) == ("face", [0], [0])
-        assert prepare.track_photo(wall, tracker).points == []
-        assert prepare.track_photo(note, tracker).points == []
+        assert (found.name, found.times) == ("face", [0])
+        assert list(found.images) == list(found.people) == [0]
+        assert prepare.track_photo(wall, tracker, finder).points == []
+        assert prepare.track_photo(note, tracker, finder).points == []
 
 
 def test_pictures_are_jpegs_in_rgb() -> None:
@@ -99,8 +120,21 @@ def test_pictures_are_jpegs_in_rgb() -> None:
     assert np.abs(np.asarray(back, int) - red).max() < 4
 
 
+def test_masks_are_kept_at_half_size_in_16_levels() -> None:
+    mask = np.zeros((256, 256), np.uint8)
+    mask[:, 101:] = 255
+    mask[:, 99:101] = 100
+    small = cv2.imdecode(np.frombuffer(encode_mask(mask), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert np.asarray(small).shape == (128, 128)
+    assert np.asarray(small)[0, 48:52].tolist() == [0, 51, 170, 255]  # 50 and 178, in 17ths
+    still_whole = np.full((256, 256), 255, np.uint8)
+    assert (cv2.imdecode(np.frombuffer(encode_mask(still_whole), np.uint8), 0) == 255).all()
+
+
 def test_what_is_saved_is_read_back(tracked: Tracked, tmp_path: Path) -> None:
-    still = Tracked("still", tracked.points[4:5], [0], {0: tracked.images[3]})
+    still = Tracked(
+        "still", tracked.points[4:5], [0], {0: tracked.images[3]}, {0: tracked.people[3]}
+    )
     prepare.save(tmp_path / "saved.npz", [tracked, still])
     clips = TrackedClips.load(tmp_path / "saved.npz")
     assert clips.names == ["face", "still"]
@@ -110,11 +144,16 @@ def test_what_is_saved_is_read_back(tracked: Tracked, tmp_path: Path) -> None:
     for index, blob in enumerate([*tracked.images.values(), *still.images.values()]):
         kept = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_COLOR_RGB)
         np.testing.assert_array_equal(clips.image(index), kept)
+    for index, blob in enumerate([*tracked.people.values(), *still.people.values()]):
+        small = cv2.imdecode(np.frombuffer(blob, np.uint8), cv2.IMREAD_GRAYSCALE)
+        person = clips.person(index)
+        assert person.shape == (256, 256)
+        assert np.abs(cv2.resize(person, (128, 128)).astype(int) - np.asarray(small)).mean() < 1
 
 
 def test_points_beyond_16_bits_are_bounded(tmp_path: Path) -> None:
     far = np.full((468, 3), 5, np.float32)
-    prepare.save(tmp_path / "far.npz", [Tracked("far", [far, -far], [0, 1], {0: b"-"})])
+    prepare.save(tmp_path / "far.npz", [Tracked("far", [far, -far], [0, 1], {0: b"-"}, {0: b"-"})])
     points = TrackedClips.load(tmp_path / "far.npz").points
     assert points[0].max() == pytest.approx(2, abs=1e-3)
     assert points[1].min() == pytest.approx(-2, abs=1e-3)
@@ -134,6 +173,7 @@ def test_the_command_writes_both_files(clip: Path, tmp_path: Path) -> None:
     assert val.names == ["one"]
     assert len(train.points) == FRAMES + 1
     assert len(val.image_rows) == 4
+    assert all(val.person(index).mean() > 100 for index in range(4))  # the head fills its crop
 
 
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
-from tests.faces import PICTURES_A_CLIP, tracked_file
+from tests.faces import PICTURES_A_CLIP, dot, tracked_file
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,19 @@ def test_every_picture_can_be_had(path: Path) -> None:
     assert all(picture.shape == (256, 256, 3) for picture in pictures)
     assert all(picture.dtype == np.uint8 for picture in pictures)
     assert all((one != other).any() for one, other in pairwise(pictures))
+
+
+def test_every_picture_has_its_person(path: Path) -> None:
+    clips = TrackedClips.load(path)
+    for index in range(len(clips.image_rows)):
+        person = clips.person(index)
+        assert person.shape == (256, 256)
+        assert person.dtype == np.uint8
+        # The drawn face's nose is in the middle of the one and a bright dot in the other.
+        column, row = (dot(clips.image(index)) * 256).astype(int)
+        assert person[row, column] == 255
+        assert 0.05 < person.mean() / 255 < 0.5
+        assert not person[0].any()
 
 
 def refused(path: Path) -> None:
@@ -63,6 +76,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, data: bytes) -> None:
 def test_other_arrays_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", params=np.zeros(35))
     refused(tmp_path / "other.npz")
+
+
+def test_a_file_from_before_people_were_found_is_refused(path: Path, tmp_path: Path) -> None:
+    with np.load(path) as data:
+        arrays = {name: data[name] for name in data.files if not name.startswith("person")}
+    np.savez(tmp_path / "older.npz", **arrays)
+    refused(tmp_path / "older.npz")
 
 
 def test_a_truncated_file_is_refused(path: Path, tmp_path: Path) -> None:
