@@ -6,8 +6,8 @@ plays the demo's clip again and again through a sender and a receiver in process
 and takes their memory, open files and threads, and the receiver's tasks, from time to time. It
 writes `OUT/soak.json` and `OUT/soak.png`. Exit code 1: memory grows by more than 1 MB an hour
 after the warm-up, or files, threads or tasks grow at all. Memory is what each process has
-written to: pages of files come and go with other programs that map them. The shorter the run,
-the less its slope says: the interval is in the JSON.
+written to: pages of files come and go with other programs that map them. The shorter the run, the
+less its slope says: the interval is in the JSON.
 """
 
 from __future__ import annotations
