@@ -414,7 +414,13 @@ def _wire_table_seeds() -> list[bytes]:
 DECODERS = (
     Decoder("session", _session, _session_seeds, (WireError,), 550_000, 4 * MESSAGE_LIMIT),
     Decoder(
-        "frame", _frames, _frame_seeds, (WireError,), 100_000, 64 * KIB, longest=PACKET_LIMIT + 8
+        "frame",
+        _frames,
+        _frame_seeds,
+        (WireError,),
+        100_000,
+        64 * KIB,
+        longest=PACKET_LIMIT + 8,
     ),
     Decoder("transfer", _transfer, _transfer_seeds, (WireError,), 50_000, 4 * MESSAGE_LIMIT),
     Decoder("packet", _packets, _packet_seeds, (), 80_000, MIB, longest=1200, cap=1500),

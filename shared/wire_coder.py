@@ -36,12 +36,16 @@ def pack(coded: list[Coded]) -> bytes:
         for symbol, model in zip(part.symbols.tolist(), part.models, strict=True):
             encoder.encode(symbol, model)
     whole: bytes = encoder.get_compressed().astype(">u4").tobytes()
-    best = whole
-    for size in range(len(whole) - 1, 0, -1):
+    best, low, high = whole, 1, len(whole)
+    # If some size is enough every larger one is: by halves, since a hostile packet's symbols can
+    # leave nearly all of the bytes out.
+    while low < high:
+        size = (low + high) // 2
         shorter = _shorten(whole, size, coded)
         if shorter is None:
-            break
-        best = shorter
+            low = size + 1
+        else:
+            best, high = shorter, size
     return best
 
 

@@ -16,7 +16,9 @@ CRASHERS = Path(__file__).parent / "fixtures" / "crashers"
 
 
 def addresses(call: CallReceiver) -> list[tuple[str, int]]:
-    media = SessionDescription.parse(call._link.connection.localDescription.sdp).media[0]
+    media = SessionDescription.parse(
+        call._lifeline._links[0].connection.localDescription.sdp
+    ).media[0]
     return [(item.ip, item.port) for item in media.ice_candidates if ":" not in item.ip]
 
 

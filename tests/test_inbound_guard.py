@@ -38,8 +38,12 @@ async def send(peer: Any, chunk: Any) -> None:
 
 
 def held(call: Any) -> int:
-    streams = call._link.connection.sctp._inbound_streams.values()
-    return sum(len(chunk.user_data) for stream in streams for chunk in stream.reassembly)
+    return sum(
+        len(chunk.user_data)
+        for link in call._lifeline._links
+        for stream in link.connection.sctp._inbound_streams.values()
+        for chunk in stream.reassembly
+    )
 
 
 @pytest.mark.parametrize("channel", ["reference", "params"])

@@ -246,11 +246,20 @@ async def test_a_receiver_that_hangs_up_ends_the_call_in_peace(demo_clip: Path) 
     assert pipeline.outcome.reason == "the receiver is shut down"
 
 
+# Tests that run in the background of a shell inherit that Ctrl-C is ignored.
+COMMAND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from sender.cli import main
+main()
+"""
+
+
 async def command(*arguments: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from sender.cli import main; main()",
+        COMMAND,
         *arguments,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "COLUMNS": "100"},
