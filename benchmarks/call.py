@@ -100,6 +100,7 @@ def run_call(
     on_start: Callable[[], None] = lambda: None,
     tick: Callable[[], None] = lambda: None,
     latency: Latency = Latency.NORMAL,
+    loop: bool = False,
 ) -> Call:
     """Run a call from a clip to a file, over WebRTC on loopback, from the first frame alone.
 
@@ -110,6 +111,7 @@ def run_call(
         on_start: called when the receiver is ready and the sender starts.
         tick: called ten times a second throughout.
         latency: the sender's setting.
+        loop: play the clip again and again.
 
     Raises:
         ChildFailedError: one of the two failed or hung; the message holds what it said.
@@ -125,7 +127,7 @@ def run_call(
         receiver.wait_until(lambda: _is_healthy(url), READY_TIMEOUT_S, tick)
         on_start()
         send = [url, "--source", str(clip), "--seconds", str(seconds), "--report", str(sent)]
-        send += ["--latency", latency.value]
+        send += ["--latency", latency.value, *(["--loop"] if loop else [])]
 
         def watch() -> None:
             receiver.check()

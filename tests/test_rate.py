@@ -59,7 +59,7 @@ def test_the_command_writes_json_and_a_picture(demo_clip: Path, tmp_path: Path) 
     clips = tmp_path / "clips"
     clips.mkdir()
     cut(demo_clip, DEMO_END_S, clips / "face.mp4")
-    main(clips, tmp_path / "out", [Latency.NORMAL])
+    main(clips, tmp_path / "out", [Latency.NORMAL], seconds=4)
     found = json.loads((tmp_path / "out" / "rate.json").read_text())
     (point,) = found["points"]
     assert point["clip"] == "face"
