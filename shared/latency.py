@@ -30,8 +30,8 @@ class Latency(StrEnum):
     def key_packets(self) -> int:
         """Of how many packets one is a key at least; a lost key takes the others with it.
 
-        At 25 frames a second a lost packet hurts for 160, 240 and 280 ms: of 5 % lost packets hardly
-        any is seen, since the playout guesses on for about as long (`receiver.motion`).
+        At 25 frames a second a lost packet hurts for 160, 240 and 280 ms: hardly to be seen, since
+        the playout guesses on for about as long (`receiver.motion`).
         """
         return {Latency.LOW: 4, Latency.NORMAL: 2, Latency.ECONOMY: 1}[self]
 
