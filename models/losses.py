@@ -36,8 +36,8 @@ class LossWeights:
     warped_pixel: float = 10.0
     painted_pixel: float = 6.0
     gradient: float = 10.0
-    perceptual: float = 0.08
-    warped_perceptual: float = 0.04
+    perceptual: float = 0.12
+    warped_perceptual: float = 0.06
     face_perceptual: float = 0.08
     adversarial: float = 0.5
     matching: float = 5.0

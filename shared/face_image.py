@@ -10,7 +10,10 @@ face's colours, so that the face image shows an open mouth as a hole, as the pap
 do; the inside of the mouth has a colour of its own, which tells it from what is no head.
 
 A face mesh ends at the hairline. Rings of vertices around it, the apron, carry the rigid part of
-the displacement on to hair, ears and neck and fade it out towards shoulders and background.
+the displacement on to hair, ears and neck and fade it out towards shoulders and background. Rigid
+is what the skull does: an opened mouth makes the whole fit larger and turns it, and hair that
+followed would grow with every word. The figures below were searched for on training pairs
+(`python -m benchmarks.geometry`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import numpy.typing as npt
 
 from shared.face_model import POINT_COUNT, FaceModel, eye_distance
 from shared.params import Floats, Params
+from shared.procrustes import register
 from shared.rasteriser import rasterise
 
 # The face oval in order, the only border of MediaPipe's mesh.
@@ -42,9 +46,39 @@ OPENINGS = LIPS + EYES[0] + EYES[1]
 MOUTH_COLOUR = (0.0, 0.0, 1.0)  # no point of a face has x or y at 0
 # Vertices: the face, its openings' edges again, its border again, the rings.
 APRON_START = POINT_COUNT + len(OPENINGS)
-# Each ring: its size over the face oval's, and how much of the rigid motion it keeps above and
-# below the chin. Hair moves with the head, shoulders hardly do, the background not at all.
-RINGS = ((1.3, 1.0, 0.75), (1.6, 0.85, 0.4), (2.2, 0.35, 0.1), (3.2, 0.0, 0.0))
+# Points of the skull that no expression moves: corners of the eyes, temples, bridge and tip of the
+# nose.
+SKULL = (33, 133, 362, 263, 127, 234, 356, 454, 168, 6, 197, 195, 5, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """A ring of the apron.
+
+    Attributes:
+        size: over the face oval's.
+        above: how much of the rigid motion it keeps at the eyes and above.
+        below: the same below the chin.
+        depth: how far behind the oval it lies, eye distances: a turned head takes its hair along
+            less than its face.
+    """
+
+    size: float
+    above: float
+    below: float
+    depth: float
+
+
+# Hair moves with the head, shoulders hardly do, the background not at all.
+RINGS = (
+    Ring(1.3, 0.85, 0.35, 0.65),
+    Ring(1.6, 0.6, 0.35, 0.9),
+    Ring(2.2, 0.15, 0.1, 0.9),
+    Ring(3.2, 0.0, 0.0, 0.9),
+)
+# A head that moves by this share of its face's height or more takes everything along: fading
+# so much motion out would fold the picture, and leave the old head standing beside the new one.
+FAR = 0.3
 APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 APRON_DEPTH = 50.0  # drawn behind every face, whatever its pose
 
@@ -100,9 +134,10 @@ class FaceRenderer:
         """
         shape = self._model.shape(identity, params.expression)
         neutral = self._model.shape(identity, np.zeros_like(params.expression))
+        skull = register(neutral[list(SKULL)], shape[list(SKULL)])
         # Edges stand twice: once with the colours of the face and once with none.
         edges = shape[list(OPENINGS + OVAL)]
-        vertices = np.concatenate([shape, edges, _apron(neutral)])
+        vertices = np.concatenate([shape, edges, skull.apply(_apron(neutral))])
         return FaceShape(self._model.project(vertices, params.camera))
 
     def draw(self, driving: FaceShape, reference: FaceShape) -> FaceImage:
@@ -112,12 +147,20 @@ class FaceRenderer:
             driving: the frame to show.
             reference: the face of the reference picture.
         """
-        displacement = (reference.points - driving.points)[:, :2] * self._keep
+        displacement = (reference.points - driving.points)[:, :2]
+        displacement *= self._kept(driving, displacement)
         points = driving.points.copy()
         points[APRON_START:, 2] += APRON_DEPTH
         attributes = np.concatenate([self._colours, displacement], axis=1)
         image, _ = rasterise(points, self._triangles, attributes, self._size)
         return FaceImage(image[..., :3], image[..., 3:])
+
+    def _kept(self, driving: FaceShape, displacement: Floats) -> Floats:
+        """Return how much of its displacement each vertex keeps in a frame."""
+        moved = float(np.linalg.norm(displacement[:POINT_COUNT].mean(axis=0)))
+        height = float(np.ptp(driving.points[:POINT_COUNT, 1]))
+        along = min(moved / max(FAR * height, 1e-6), 1.0) ** 2
+        return np.asarray(self._keep + (1 - self._keep) * np.float32(along), np.float32)
 
 
 def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
@@ -134,8 +177,12 @@ def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 def _apron(neutral: Floats) -> Floats:
     """Return the rings around a face, shape (4 * 36, 3), model units."""
     oval = neutral[list(OVAL)]
-    centre = oval.mean(axis=0)
-    return np.concatenate([centre + (oval - centre) * [size, size, 1] for size, _, _ in RINGS])
+    centre, depth = oval.mean(axis=0), [0, 0, eye_distance(neutral)]
+    rings = [
+        centre + (oval - centre) * [ring.size, ring.size, 1] + np.multiply(ring.depth, depth)
+        for ring in RINGS
+    ]
+    return np.concatenate(rings).astype(np.float32)
 
 
 def _apron_triangles() -> npt.NDArray[np.int32]:
@@ -152,6 +199,7 @@ def _apron_triangles() -> npt.NDArray[np.int32]:
 def _kept_motion(mean: Floats) -> Floats:
     """Return how much of its displacement each vertex keeps, shape (468 + 4 * 36, 1)."""
     oval = mean[list(OVAL)]
-    below = np.clip((oval[:, 1] / eye_distance(mean) - 0.3) / 0.8, 0, 1)  # 0 at the eyes, 1 at chin
-    rings = [above + (under - above) * below for _, above, under in RINGS]
+    # 0 at the eyes, 1 at the chin.
+    below = np.clip((oval[:, 1] / eye_distance(mean) - 0.1) / 0.8, 0, 1)
+    rings = [ring.above + (ring.below - ring.above) * below for ring in RINGS]
     return np.concatenate([np.ones(APRON_START + len(OVAL)), *rings]).astype(np.float32)[:, None]
