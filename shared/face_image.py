@@ -76,9 +76,9 @@ RINGS = (
     Ring(2.2, 0.15, 0.1, 0.9),
     Ring(3.2, 0.0, 0.0, 0.9),
 )
-# A head that moves by this share of its face's height or more takes everything along: fading
-# so much motion out would fold the picture, and leave the old head standing beside the new one.
-FAR = 0.3
+# A head that moves by this share of its face's height or more takes everything along: fading so
+# much motion out would fold the picture, and leave the old head standing beside the new one.
+FAR = 0.5
 APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 APRON_DEPTH = 50.0  # drawn behind every face, whatever its pose
 
@@ -102,7 +102,8 @@ class FaceImage:
         nmfc: shape (S, S, 3), float32: the mean face's coordinates, in [0.05, 1] on the face;
             0 beside it and in the eyes; `MOUTH_COLOUR` in the mouth.
         displacement: shape (S, S, 2), float32: reference position minus driving position of
-            what the pixel shows, in crop sides, x then y; fades to 0 away from the head.
+            what the pixel shows, in crop sides, x then y; fades to 0 away from the head, or to the
+            head's own where that moved far.
     """
 
     nmfc: Floats
@@ -147,20 +148,22 @@ class FaceRenderer:
             driving: the frame to show.
             reference: the face of the reference picture.
         """
-        displacement = (reference.points - driving.points)[:, :2]
-        displacement *= self._kept(driving, displacement)
+        displacement, around = self._faded(driving, reference)
         points = driving.points.copy()
         points[APRON_START:, 2] += APRON_DEPTH
         attributes = np.concatenate([self._colours, displacement], axis=1)
-        image, _ = rasterise(points, self._triangles, attributes, self._size)
+        image, drawn = rasterise(points, self._triangles, attributes, self._size)
+        image[~drawn, 3:] = around
         return FaceImage(image[..., :3], image[..., 3:])
 
-    def _kept(self, driving: FaceShape, displacement: Floats) -> Floats:
-        """Return how much of its displacement each vertex keeps in a frame."""
-        moved = float(np.linalg.norm(displacement[:POINT_COUNT].mean(axis=0)))
+    def _faded(self, driving: FaceShape, reference: FaceShape) -> tuple[Floats, Floats]:
+        """Return each vertex's displacement, faded with the rings, and that around them."""
+        displacement = (reference.points - driving.points)[:, :2]
+        shift = displacement[:POINT_COUNT].mean(axis=0)
         height = float(np.ptp(driving.points[:POINT_COUNT, 1]))
-        along = min(moved / max(FAR * height, 1e-6), 1.0) ** 2
-        return np.asarray(self._keep + (1 - self._keep) * np.float32(along), np.float32)
+        far = min(float(np.linalg.norm(shift)) / max(FAR * height, 1e-6), 1.0)
+        around = np.float32(far**2) * shift
+        return self._keep * displacement + (1 - self._keep) * around, around
 
 
 def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -6,8 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from shared.face_image import EYES, LIPS, MOUTH_COLOUR, OVAL, FaceRenderer, FaceShape
+from shared.face_image import (
+    APRON_START,
+    EYES,
+    FAR,
+    LIPS,
+    MOUTH_COLOUR,
+    OVAL,
+    SKULL,
+    FaceRenderer,
+    FaceShape,
+)
 from shared.params import Camera, Params
+from shared.procrustes import register
 from shared.rasteriser import rasterise
 from tests.faces import NOSE, dot, drawn, face_model, neutral, person, posed
 
@@ -190,3 +201,43 @@ def test_the_size_is_chosen_once() -> None:
     small = FaceRenderer(face_model(), 64)
     shape = small.pose(NOBODY, neutral())
     assert small.draw(shape, shape).nmfc.shape == (64, 64, 3)
+
+
+def apron(shape: FaceShape) -> np.ndarray:
+    return shape.points[APRON_START + len(OVAL) :]
+
+
+def test_hair_stays_where_it_is_when_the_mouth_opens(renderer: FaceRenderer) -> None:
+    shut, wide = (renderer.pose(NOBODY, gape(size)) for size in (0.0, 0.4))
+    # The camera that holds the skull still while the fit's own centre and size change.
+    skull = register(wide.points[list(SKULL)], shut.points[list(SKULL)])
+    steady = skull.apply(wide.points)
+    assert np.abs(steady - shut.points)[:468].max() > 0.02
+    np.testing.assert_allclose(steady[APRON_START + len(OVAL) :], apron(shut), atol=2e-3)
+
+
+def test_a_head_that_moves_far_takes_everything_along(renderer: FaceRenderer) -> None:
+    home = renderer.pose(NOBODY, neutral())
+    height = float(np.ptp(home.points[:468, 1]))
+    for share, corner in ((0.1, 0.0), (1.2 * FAR, 1.2 * FAR)):
+        driving = renderer.pose(NOBODY, moved(neutral(), shift=(share * height, 0)))
+        drawn = renderer.draw(driving, home).displacement
+        oval = driving.points[OVAL[0], :2] * SIZE
+        beside = drawn[5, int(oval[0])]
+        if corner:
+            np.testing.assert_allclose(beside, [-corner * height, 0], atol=1e-5)
+        else:
+            assert abs(beside[0]) < 0.8 * share * height
+
+
+def test_a_turned_head_takes_its_hair_along_less_than_its_face(renderer: FaceRenderer) -> None:
+    still = neutral()
+    rotation = np.array([0, 0.3, 0], np.float32)
+    camera = Camera(still.camera.log_scale, rotation, still.camera.translation)
+    turned, straight = (
+        renderer.pose(NOBODY, Params(still.expression, own)).points
+        for own in (camera, still.camera)
+    )
+    along = (turned - straight)[:, 0] * np.sign(turned[NOSE, 0] - straight[NOSE, 0])
+    forehead, hair = along[OVAL[0]], along[APRON_START + len(OVAL)]
+    assert hair < forehead - 0.03
