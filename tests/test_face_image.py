@@ -165,11 +165,10 @@ def test_the_apron_never_hides_the_face(renderer: FaceRenderer, yaw: float) -> N
 def test_far_from_a_small_head_nothing_moves(renderer: FaceRenderer) -> None:
     small = neutral(log_scale=-2.6)
     home = renderer.pose(NOBODY, small)
-    driving = renderer.pose(NOBODY, moved(small, shift=(0.02, 0.01), roll=0.2))
-    displacement = renderer.draw(driving, home).displacement
-    assert displacement.any()
+    driving = renderer.pose(NOBODY, moved(small, shift=(0.002, 0.001), roll=0.2))
+    displacement = np.abs(renderer.draw(driving, home).displacement)
     for edge in (displacement[:4], displacement[-4:], displacement[:, :4], displacement[:, -4:]):
-        assert not edge.any()
+        assert edge.max() < 0.01 * displacement.max()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -221,13 +220,12 @@ def test_a_head_that_moves_far_takes_everything_along(renderer: FaceRenderer) ->
     height = float(np.ptp(home.points[:468, 1]))
     for share, corner in ((0.1, 0.0), (1.2 * FAR, 1.2 * FAR)):
         driving = renderer.pose(NOBODY, moved(neutral(), shift=(share * height, 0)))
-        drawn = renderer.draw(driving, home).displacement
-        oval = driving.points[OVAL[0], :2] * SIZE
-        beside = drawn[5, int(oval[0])]
+        corners = renderer.draw(driving, home).displacement[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert (np.abs(corners[:, 1]) < 1e-5).all()
         if corner:
-            np.testing.assert_allclose(beside, [-corner * height, 0], atol=1e-5)
+            np.testing.assert_allclose(corners[:, 0], -corner * height, atol=1e-5)
         else:
-            assert abs(beside[0]) < 0.8 * share * height
+            assert (np.abs(corners[:, 0]) < 0.1 * share * height).all()
 
 
 def test_a_turned_head_takes_its_hair_along_less_than_its_face(renderer: FaceRenderer) -> None:
