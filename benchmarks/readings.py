@@ -43,8 +43,18 @@ class Reading:
 
 
 def readings(result: dict[str, Any]) -> dict[str, Reading]:
-    """Return a result's figures by their names; the stamp and long lists are left out."""
-    figures = {name: value for name, value in result.items() if name != STAMP}
+    """Return a result's figures by their names.
+
+    The stamp and long lists are left out, and what stands at the top of the result as well as in
+    the first of its `runs`.
+    """
+    runs = result.get("runs")
+    first = runs[0] if isinstance(runs, list) and runs and isinstance(runs[0], dict) else {}
+    figures = {
+        name: value
+        for name, value in result.items()
+        if name != STAMP and not (name in first and first[name] == value)
+    }
     return {reading.name: reading for reading in _of_map(figures, (), None)}
 
 

@@ -58,3 +58,14 @@ def test_repeats_and_spread_come_along() -> None:
 def test_rows_of_frames_are_left_out() -> None:
     rows = [{"sequence": n, "shown_ms": 40.0 * n} for n in range(100)]
     assert list(readings({"frames": rows, "lost": 1})) == ["lost"]
+
+
+def test_what_repeats_the_first_run_is_read_once() -> None:
+    run = {"engine": "auto", "preset": "lite", "receiver_fps": 20.0}
+    other = {"engine": "auto", "preset": "full", "receiver_fps": 1.0}
+    found = readings({**run, "seconds": 5, "runs": [run, other]})
+    assert {name: reading.value for name, reading in found.items()} == {
+        "seconds": 5,
+        "runs › lite, auto › receiver_fps": 20.0,
+        "runs › full, auto › receiver_fps": 1.0,
+    }
