@@ -78,8 +78,8 @@ def sentence(steps: Sequence[dict[str, Any]]) -> str:
     said = []
     for rate in RATES:
         most = holds(steps, rate)
-        calls = f"{most} call{'' if most == 1 else 's'}" if most else "not even the fewest"
-        said.append(f"{calls} hold{'s' if most == 1 else ''} {rate} fps")
+        calls = f"{most} calls hold" if most > 1 else "1 call holds"
+        said.append(f"{calls if most else 'no number of calls holds'} {rate} fps")
     return (
         f"Of {tried} simultaneous calls, a receiver process each, {' and '.join(said)} with a p95 "
         f"lateness under {LIMIT_MS:.0f} ms."

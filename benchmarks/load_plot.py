@@ -46,7 +46,7 @@ def _lateness(axes: Any, steps: list[dict[str, Any]]) -> None:
         axes.plot(calls, values, style, label=f"p{share}")
     _dots(axes, shown, "late_p95_ms_of_callers")
     axes.axhline(LIMIT_MS, color="0.5", lw=1, ls=":")
-    axes.set_ylabel("lateness of pictures, ms (dots: p95 of each call)")
+    axes.set_ylabel("lateness, ms (dots: p95 of each call)")
     axes.legend(fontsize=8, frameon=False)
 
 
@@ -56,7 +56,7 @@ def _rate(axes: Any, steps: list[dict[str, Any]]) -> None:
     _dots(axes, steps, "fps_of_callers")
     for rate in RATES:
         axes.axhline(rate, color="0.5", lw=1, ls=":")
-    axes.set_ylabel("pictures a second and call (dots: each call)")
+    axes.set_ylabel("pictures a second (dots: each call)")
 
 
 def _dots(axes: Any, steps: list[dict[str, Any]], key: str) -> None:
