@@ -97,8 +97,8 @@ class Caller:
     """One call.
 
     Attributes:
-        lag_ms: how late each frame was sent, since this process was late itself.
-        frames_still: frames that were not sent because nothing had moved.
+        lag_ms: how late each frame came, since this process was late itself.
+        unsent: frames that were not sent: nothing had moved, or the next was due already.
     """
 
     def __init__(self, script: Script, place: float) -> None:
@@ -114,7 +114,7 @@ class Caller:
         self._clock = CallClock()
         self._call: CallSender | None = None
         self.lag_ms: list[float] = []
-        self.frames_still = 0
+        self.unsent = 0
 
     async def join(self, url: str, latency: Latency) -> None:
         """Make the call and send the photograph.
@@ -143,6 +143,9 @@ class Caller:
             due_ms = start_ms + (number + self._place) * 1000 / FPS
             await asyncio.sleep(max(due_ms - monotonic_ms(), 0) / 1000)
             self.lag_ms.append(monotonic_ms() - due_ms)
+            if self.lag_ms[-1] > 1000 / FPS:  # as a camera's frame that nobody fetched
+                self.unsent += 1
+                continue
             # Captured now, and not when it was due: that this process was late is no network's
             # delay, and must not make the receiver wait for others.
             self._call.send_frame(Frame(number, int(self._clock.now_ms()), params))
@@ -150,7 +153,7 @@ class Caller:
     async def leave(self) -> None:
         """End the call, if there is one."""
         if self._call is not None:
-            self.frames_still = self._call.frames_still
+            self.unsent += self._call.frames_still
             await self._call.close("the measurement is over")
 
 
@@ -166,8 +169,8 @@ async def run(
         latency: how long frames may wait for one another.
 
     Returns:
-        `start_ms` and `end_ms` on the machine's clock, `lag_p95_ms` (how late frames were sent)
-        and `moving_fps`, frames a second and caller of which the receiver is told.
+        `start_ms` and `end_ms` on the machine's clock, `lag_p95_ms` (how late frames came) and
+        `sent_fps`, frames a second and caller that were sent.
 
     Raises:
         HeadCallError: one of them did not come about.
@@ -188,12 +191,12 @@ async def run(
         end_ms = monotonic_ms()
     finally:
         await asyncio.gather(*(one.leave() for one in callers))
-    still = sum(one.frames_still for one in callers) / len(callers)
+    unsent = sum(one.unsent for one in callers) / len(callers)
     return {
         "start_ms": start_ms,
         "end_ms": end_ms,
         "lag_p95_ms": float(np.percentile([lag for one in callers for lag in one.lag_ms], 95)),
-        "moving_fps": FPS * (1 - still / frames),
+        "sent_fps": FPS * (1 - unsent / frames),
     }
 
 

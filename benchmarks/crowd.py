@@ -47,7 +47,7 @@ class CallersReport(BaseModel):
     start_ms: float
     end_ms: float
     lag_p95_ms: float
-    moving_fps: float
+    sent_fps: float
 
 
 class Crowd:
@@ -179,7 +179,7 @@ def summarise(watched: Crowd, reports: Sequence[Report], sent: CallersReport) ->
         "memory_mb": float(np.mean(watched.shares_mb)),
         "rss_mb": float(np.mean([samples[-1].rss_mb for samples in usages[:-1]])),
         "sender": {
-            "moving_fps": sent.moving_fps,
+            "sent_fps": sent.sent_fps,
             "cpu_s_per_s": sending / count,
             "lag_p95_ms": sent.lag_p95_ms,
         },

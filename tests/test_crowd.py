@@ -17,7 +17,7 @@ START_MS = 1000.0
 SECONDS = 8
 FIRST_MS = START_MS + 1000 * SETTLE_S
 END_MS = FIRST_MS + 1000 * SECONDS
-SENT = CallersReport(start_ms=START_MS, end_ms=END_MS, lag_p95_ms=2.0, moving_fps=24.0)
+SENT = CallersReport(start_ms=START_MS, end_ms=END_MS, lag_p95_ms=2.0, sent_fps=24.0)
 
 
 def report(fps: float, late_ms: float) -> Report:
@@ -53,7 +53,7 @@ def test_what_comes_after_all_have_joined_is_counted() -> None:
     assert found["cpu_s_per_s"] == pytest.approx(0.6)
     assert found["memory_mb"] == 300.0
     assert found["sender"] == pytest.approx(
-        {"moving_fps": 24.0, "cpu_s_per_s": 0.1, "lag_p95_ms": 2.0}
+        {"sent_fps": 24.0, "cpu_s_per_s": 0.1, "lag_p95_ms": 2.0}
     )
 
 
