@@ -176,6 +176,7 @@ def summarise(watched: Crowd, reports: Sequence[Report], sent: CallersReport) ->
         "late_p95_ms_of_callers": [percentile(one, 95) for one in late_ms],
         "fps_of_callers": fps,
         "cpu_s_per_s": float(np.mean(receiving)),
+        "cpu_ms_per_picture": 1000 * sum(receiving) / sum(fps) if every else None,
         "memory_mb": float(np.mean(watched.shares_mb)),
         "rss_mb": float(np.mean([samples[-1].rss_mb for samples in usages[:-1]])),
         "sender": {

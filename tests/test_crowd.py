@@ -51,6 +51,7 @@ def test_what_comes_after_all_have_joined_is_counted() -> None:
     assert found["late_p95_ms_each"] == [80.0] * 4
     assert found["late_p95_ms_of_callers"] == [40.0, 80.0]
     assert found["cpu_s_per_s"] == pytest.approx(0.6)
+    assert found["cpu_ms_per_picture"] == pytest.approx(1200 / 45)
     assert found["memory_mb"] == 300.0
     assert found["sender"] == pytest.approx(
         {"sent_fps": 24.0, "cpu_s_per_s": 0.1, "lag_p95_ms": 2.0}
@@ -61,6 +62,7 @@ def test_a_call_without_a_picture_has_no_lateness() -> None:
     found = summarise(watched(0.5, 0.2), [Report(frames=[])], SENT)
     assert found["fps_least"] == 0
     assert found["late_p95_ms"] is None
+    assert found["cpu_ms_per_picture"] is None
     assert found["late_p95_ms_of_callers"] == [None]
     assert percentile([], 95) is None
 

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def step(callers: int, fps: float, late_ms: float | None) -> dict[str, Any]:
     return {
         "callers": callers, "fps": fps + 1, "fps_least": fps, "late_p50_ms": late_ms,
-        "late_p95_ms": late_ms, "cpu_s_per_s": 0.5, "memory_mb": 300.0,
+        "late_p95_ms": late_ms, "cpu_s_per_s": 0.5,
+        "cpu_ms_per_picture": None if late_ms is None else 20.0, "memory_mb": 300.0,
         "sender": {"lag_p95_ms": 1.0},
     }  # fmt: skip
 
@@ -42,7 +43,7 @@ def test_a_rate_is_held_up_to_the_first_that_is_too_slow_or_too_late() -> None:
 
 def test_the_sentence() -> None:
     said = sentence([step(1, 24.9, 50.0), step(2, 24.0, 90.0), step(4, 5.0, 200.0)])
-    assert "Of 1, 2, 4 simultaneous calls, a receiver process each, " in said
+    assert "With 1, 2, 4 simultaneous calls tried, a receiver process each, " in said
     assert "1 call holds 25 fps and 2 calls hold 20 fps with a p95 lateness under 100 ms" in said
     assert "no number of calls holds 25 fps" in sentence([step(2, 3.0, 500.0)])
     assert report([step(1, 24.9, None)]).row_count == 1
