@@ -12,6 +12,7 @@ from benchmarks.processes import Usage
 from shared.errors import BadInputError
 
 
+@pytest.mark.timeout(300)  # two processes load their libraries
 def test_a_call_is_weighed_on_both_sides(demo_clip: Path, tmp_path: Path) -> None:
     found = footprint(demo_clip, tmp_path, 5.0, "auto", "lite")
     assert found["startup_s"]["receiver"] > 0.2, "Python alone takes that"
