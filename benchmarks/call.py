@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -77,7 +77,8 @@ class Call:
     """A call that is over.
 
     Attributes:
-        rebuilt: lossless video of what the receiver showed, each picture above its mark.
+        rebuilt: lossless video of what the receiver showed, each picture above its mark; not
+            there after a call that was not filmed.
         receiver: the receiver's figures.
         sender: the sender's figures.
     """
@@ -101,6 +102,10 @@ def run_call(
     tick: Callable[[], None] = lambda: None,
     latency: Latency = Latency.NORMAL,
     loop: bool = False,
+    *,
+    film: bool = True,
+    serve: Sequence[str] = (),
+    watch: Callable[[Child, Child], None] = lambda receiver, sender: None,
 ) -> Call:
     """Run a call from a clip to a file, over WebRTC on loopback, from the first frame alone.
 
@@ -112,6 +117,9 @@ def run_call(
         tick: called ten times a second throughout.
         latency: the sender's setting.
         loop: play the clip again and again.
+        film: write the rebuilt video, which takes the receiver some time.
+        serve: further options of the receiver.
+        watch: called with receiver and sender ten times a second while both run.
 
     Raises:
         ChildFailedError: one of the two failed or hung; the message holds what it said.
@@ -122,19 +130,22 @@ def run_call(
     for stale in (rebuilt, report, sent):
         stale.unlink(missing_ok=True)
     url = f"http://localhost:{port}"
-    serve = ["--port", str(port), "--once", "--out", str(rebuilt), "--report", str(report)]
-    with Child("receiver", serve, folder / "receiver.log") as receiver:
+    options = ["--port", str(port), "--once", "--report", str(report), *serve]
+    options += ["--out", str(rebuilt)] if film else []
+    with Child("receiver", options, folder / "receiver.log") as receiver:
         receiver.wait_until(lambda: _is_healthy(url), READY_TIMEOUT_S, tick)
         on_start()
         send = [url, "--source", str(clip), "--seconds", str(seconds), "--report", str(sent)]
         send += ["--latency", latency.value, *(["--loop"] if loop else [])]
 
-        def watch() -> None:
-            receiver.check()
-            tick()
-
         with Child("sender", send, folder / "sender.log") as sender:
-            sender.wait(seconds + _JOIN_ALLOWANCE_S, watch)
+
+            def look() -> None:
+                receiver.check()
+                watch(receiver, sender)
+                tick()
+
+            sender.wait(seconds + _JOIN_ALLOWANCE_S, look)
         receiver.wait(HANG_UP_TIMEOUT_S, tick)
     return Call(rebuilt, _read(report, ReceiverReport), _read(sent, SenderReport))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shared.clock import monotonic_ms
 from shared.errors import HeadCallError
 
 _POLL_S = 0.1
@@ -26,22 +27,34 @@ class ChildFailedError(HeadCallError):
 
 
 class Child:
-    """One of our commands in a process of its own; use it as a context manager."""
+    """One of our commands in a process of its own; use it as a context manager.
+
+    Attributes:
+        started_ms: when it was started, on this machine's monotonic clock.
+    """
 
     def __init__(
-        self, command: str, arguments: list[str], log: Path, prefix: Sequence[str] = ()
+        self,
+        command: str,
+        arguments: list[str],
+        log: Path,
+        prefix: Sequence[str] = (),
+        module: str = "",
     ) -> None:
         """Start the command.
 
         Args:
-            command: ``sender`` or ``receiver``: the package whose ``cli.main`` runs.
+            command: what it is called: ``sender``, ``receiver``.
             arguments: its arguments.
             log: file that takes its output and errors.
             prefix: a command that runs what follows it, in the same process.
+            module: the module whose ``main`` runs; by default ``cli`` of the package of that name.
         """
         self._name = command
         self._log = log
-        entry = f"import sys; sys.argv[0] = {command!r}; from {command}.cli import main; main()"
+        module = module or f"{command}.cli"
+        entry = f"import sys; sys.argv[0] = {command!r}; from {module} import main; main()"
+        self.started_ms = monotonic_ms()
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 [*prefix, sys.executable, "-c", entry, *arguments],

@@ -5,7 +5,6 @@ Run it with ``make demo`` or ``python -m benchmarks.demo --out build``.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -23,6 +22,7 @@ from benchmarks.clips import DEMO_CLIP, DEMO_START_S
 from benchmarks.comparison import Comparison, compare
 from benchmarks.film import write_film, write_still
 from benchmarks.packaged import fetch
+from benchmarks.results import write_result
 from benchmarks.video import cut
 from shared.command import run_command
 from shared.errors import BadInputError
@@ -82,7 +82,7 @@ def run(out: Path, clip: Path | None, seconds: float) -> None:
         _film(progress, call, comparison, out / "demo.mp4")
     write_still(call, comparison, out / "demo.png")
     figures = summarise(call, comparison)
-    (out / "demo.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_result(out / "demo.json", figures)
     console.print(table(figures))
     console.print(
         f"{out}/demo.mp4, {out}/demo.png and {out}/demo.json written "

@@ -9,7 +9,6 @@ taken from each clip's first frame only.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.results import write_result
 from benchmarks.sending import clips_in, send
 from shared.command import run_command
 from shared.face_model import FaceModel, eye_distance
@@ -86,7 +86,7 @@ def main(
     results = [measure(clip, model, frames) for clip in track(clips_in(clips), "fitting")]
     mean = {key: float(np.mean([result[key] for result in results])) for key in COLUMNS}
     out.mkdir(parents=True, exist_ok=True)
-    (out / "fit.json").write_text(json.dumps({"clips": results, "mean": mean}, indent=1))
+    write_result(out / "fit.json", {"clips": results, "mean": mean})
     draw(out / "fit.png", results)
     table = Table("clip", *COLUMNS.values())
     for result in [*results, {"clip": "mean", **mean}]:

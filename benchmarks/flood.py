@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import json
 import multiprocessing
 import os
 import re
@@ -35,7 +34,7 @@ from rich.progress import Progress
 from benchmarks.call import READY_TIMEOUT_S, free_port
 from benchmarks.child import Child
 from benchmarks.decoders import DESCRIPTION
-from benchmarks.speed import machine
+from benchmarks.results import machine, write_result
 from shared.command import run_command
 from shared.errors import HeadCallError
 from shared.face_model import FaceModel
@@ -256,7 +255,7 @@ def _write(out: Path, result: Flooded, rate: float) -> None:
         "failures": result.failures,
         "machine": machine(),
     }
-    (out / "flood.json").write_text(json.dumps(figures, indent=1))
+    write_result(out / "flood.json", figures)
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
     axes.plot(joins, "o-")

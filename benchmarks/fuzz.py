@@ -10,7 +10,6 @@ of time, which other programs on the machine would stretch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +23,7 @@ from rich.table import Table
 
 from benchmarks.decoders import DECODERS, RENEW, Decoder
 from benchmarks.mutator import Mutator
-from benchmarks.speed import machine
+from benchmarks.results import machine, write_result
 from shared.command import run_command
 from shared.errors import BadInputError
 
@@ -122,7 +121,7 @@ def _report(out: Path, outcomes: dict[str, Outcome]) -> None:
         result[name] = asdict(outcome) | {"failures": errors}
         figures = (outcome.messages, outcome.refused, f"{outcome.worst_ms:.2f}")
         table.add_row(name, *map(str, figures), "\n".join(sorted(set(errors))[:3]))
-    (out / "fuzz.json").write_text(json.dumps({"machine": machine(), "decoders": result}, indent=1))
+    write_result(out / "fuzz.json", {"machine": machine(), "decoders": result})
     Console().print(table)
 
 

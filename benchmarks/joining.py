@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import statistics
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -30,8 +29,8 @@ from rich.table import Table
 
 from benchmarks.clips import DEMO_CLIP
 from benchmarks.packaged import fetch
+from benchmarks.results import machine, write_result
 from benchmarks.sending import send
-from benchmarks.speed import machine
 from benchmarks.weather import Weather
 from models.engine import Engine
 from receiver.door import Door
@@ -240,7 +239,7 @@ def main(
         "each": each,
         "machine": machine(),
     }
-    (out / "joining.json").write_text(json.dumps(result, indent=1))
+    write_result(out / "joining.json", result)
     draw(out / "joining.png", result)
     table = Table("", "median s", "p95 s", "max s", "of")
     for name, figures in result["summary"].items():

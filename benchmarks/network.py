@@ -19,7 +19,6 @@ Needs root: `unshare --user --map-root-user` before the command will do.
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import time
@@ -36,6 +35,7 @@ from benchmarks.network_call import NetworkCall, run_call, summarise
 from benchmarks.network_plot import draw
 from benchmarks.packaged import fetch
 from benchmarks.profiles import NAMES, Profile, profile
+from benchmarks.results import write_result
 from benchmarks.video import cut
 from shared.command import run_command
 from shared.errors import BadInputError
@@ -73,7 +73,7 @@ def main(
         raise typer.Exit(INTERRUPTED) from None
     results = [summarise(call) for call in calls]
     result = {"profiles": results} if profile_name == "all" else results[0]
-    (out / "network.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_result(out / "network.json", result)
     draw(out / "network.png", calls)
     console.print(table(results))
     for one in results:

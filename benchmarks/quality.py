@@ -16,7 +16,6 @@ sender's, on frontal frames; the `noise` beside each is the same for the origina
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +29,7 @@ from rich.table import Column, Table
 
 from benchmarks.judging import Judge, Rebuilt
 from benchmarks.panels import Panel, side_by_side
+from benchmarks.results import write_result
 from benchmarks.sending import clips_in
 from models.engine import Engine
 from receiver.generator import Generator
@@ -108,7 +108,7 @@ def main(
         {"clip": name, **_plain(figures)} for name, figures in zip(names, results, strict=True)
     ]
     report = {"preset": preset, "clips": listed, "mean": _plain(mean_of(results))}
-    (out / "quality.json").write_text(json.dumps(report, indent=1))
+    write_result(out / "quality.json", report)
     cv2.imwrite(str(out / "quality.png"), cv2.cvtColor(np.concatenate(sheet), cv2.COLOR_RGB2BGR))
     Console().print(table(names, results))
 

@@ -12,7 +12,6 @@ distance.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.call import run_call
+from benchmarks.results import write_result
 from benchmarks.sending import FRAME_MS, clips_in, send
 from shared.bundler import Bundler
 from shared.command import run_command
@@ -155,7 +155,7 @@ def main(
             points += measure(clip, model, latencies, seconds)
     means = summary(points)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "rate.json").write_text(json.dumps({"points": points, "mean": means}, indent=1) + "\n")
+    write_result(out / "rate.json", {"points": points, "mean": means})
     draw(out / "rate.png", points)
     Console().print(report(points, means))
 

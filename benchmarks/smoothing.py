@@ -10,7 +10,6 @@ with a Gaussian of one frame that looks both ways. Means over clips.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.results import write_result
 from benchmarks.sending import FRAME_MS, clips_in, send
 from shared.command import run_command
 from shared.face_model import FaceModel
@@ -99,7 +99,7 @@ def main(
         )
     out.mkdir(parents=True, exist_ok=True)
     report = {"unfiltered_tremble": before, "settings": results}
-    (out / "smoothing.json").write_text(json.dumps(report, indent=1))
+    write_result(out / "smoothing.json", report)
     Console().print(table)
 
 

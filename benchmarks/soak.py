@@ -12,7 +12,6 @@ less its slope says: the interval is in the JSON.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -31,7 +30,7 @@ from benchmarks.child import Child
 from benchmarks.clips import DEMO_CLIP
 from benchmarks.growth import Growth, growth, warm_up_s
 from benchmarks.packaged import fetch
-from benchmarks.speed import machine
+from benchmarks.results import machine, write_result
 from shared.command import run_command
 from shared.errors import BadInputError
 
@@ -158,7 +157,7 @@ def main(
         },
         "series": {name: asdict(series) for name, series in soak.series.items()},
     }
-    (out / "soak.json").write_text(json.dumps(result))
+    write_result(out / "soak.json", result)
     draw(out / "soak.png", soak, seconds)
     _tell(verdict)
     if any(grows(name, how) for name, how in verdict.items()):

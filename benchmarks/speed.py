@@ -1,192 +1,183 @@
-"""Milliseconds of every stage of a frame, on this machine.
+"""Milliseconds of every stage of a frame on this machine, and what a whole call takes of it.
 
-    python -m benchmarks.speed --out OUT [--engine E] [--preset P] [--seconds S]
+    python -m benchmarks.speed --out OUT [--engine E]... [--preset P]... [--seconds S]
 
-writes `OUT/speed.json` and `OUT/speed.png`. The demo's clip, scaled to 640x480 as a webcam
-gives it, passes through the sender's and the receiver's stages in one process; `receiver_fps`
-and `sender_fps` are what each side could do with nothing else running.
+writes `OUT/speed.json` and `OUT/speed.png`. Engines and presets, each given once or more often,
+are measured side by side, every one with every other; the first one's figures stand at the top of
+the JSON, all of them in the list `runs`.
+
+* The stages but `send`: the demo's clip, scaled to 640x480 as a webcam gives it, passes through the
+  sender's and the receiver's in one process. Combinations take turns, so that what disturbs the
+  machine disturbs all alike; `_each` lists hold the figures of each turn. `total` is their sum;
+  `receiver_fps` and `sender_fps` are what each side could do with nothing else running.
+* `send`: from the call that sends a packet to the handler that receives it, over a real data
+  channel on loopback.
+* A real call, a process for each side, gives start-up, memory and CPU (`benchmarks.footprint`).
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-from collections.abc import Callable
-from itertools import cycle, islice
+import asyncio
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.channel import passages
 from benchmarks.clips import DEMO_CLIP
+from benchmarks.footprint import LEAST_S, footprint
 from benchmarks.packaged import fetch
-from benchmarks.video import read_frames
-from models.engine import Engine
-from receiver.generator import Generator
+from benchmarks.results import machine, write_result
+from benchmarks.speed_plot import draw, name_of
+from benchmarks.stages import (
+    RECEIVER,
+    ROUNDS,
+    SENDER,
+    Combination,
+    figures,
+    measure,
+    webcam_frames,
+)
 from shared.command import run_command
-from shared.crop import Crop
 from shared.errors import BadInputError
-from shared.face_model import FaceModel
-from shared.one_euro import OneEuroFilter
-from shared.params import Frame
-from shared.pictures import Image
-from shared.tracker import Tracker
-from shared.wire import FrameDecoder, FrameEncoder
 
-WEBCAM = (640, 480)
-CLIP_FRAMES = 100
-WARM_UP = 10
-FRAME_MS = 40
-SENDER = ("track", "fit", "encode")
-RECEIVER = ("decode", "render", "generate")
+# A packet every 20 ms: the loop sleeps between two, as it does in a call.
+SEND_GAP_S = 0.02
+SEND_WARM_UP = 10
+ORDER = ("track", "fit", "encode", "send", "decode", "render", "generate", "total")
 
 
-def webcam_frames(clip: Path) -> list[Image]:
-    """Return the clip's first frames as a 640x480 webcam would give them."""
-    frames = islice(read_frames(clip), CLIP_FRAMES)
-    return [np.asarray(cv2.resize(frame, WEBCAM), np.uint8) for frame in frames]
+def send_times(packets: list[bytes]) -> list[list[float]]:
+    """Return the milliseconds that packets are on their way, in as many rounds as stages have."""
+    times = asyncio.run(passages(packets[:SEND_WARM_UP] + packets, SEND_GAP_S))[SEND_WARM_UP:]
+    return [list(part) for part in np.array_split(times, ROUNDS) if len(part)]
 
 
-class Stages:
-    """Both ends of a call in one process, a stopwatch at every stage."""
+def summarise(one: Combination, sending: list[list[float]]) -> dict[str, Any]:
+    """Return a combination's figures, those of the contract.
 
-    def __init__(self, frames: list[Image], engine: Engine) -> None:
-        self._model = FaceModel.load()
-        self._generator = Generator(engine, self._model)
-        self._tracker = Tracker()
-        points = self._tracker.track(frames[0])
-        if points is None:
-            raise BadInputError("the clip's first frame shows no face")
-        self._crop = Crop.around(points, *WEBCAM)
-        self._identity = self._model.calibrate(self._crop.to_units(points))
-        self._generator.set_reference(self._crop.cut(frames[0]))
-        self._encoder, self._decoder = FrameEncoder(), FrameDecoder()
-        self._filter = OneEuroFilter()
-        self._sequence = 0
-
-    def run(self, image: Image) -> dict[str, float] | None:
-        """Take one frame through; returns milliseconds by stage, None without a face."""
-        marks = [perf_counter()]
-        points = self._tracker.track(image)
-        marks.append(perf_counter())
-        if points is None:
-            return None
-        fitted = self._model.fit(self._crop.to_units(points), self._identity)
-        params = self._filter.apply(fitted, self._sequence * FRAME_MS)
-        marks.append(perf_counter())
-        packet = self._encoder.encode([Frame(self._sequence, self._sequence * FRAME_MS, params)])
-        marks.append(perf_counter())
-        received = self._decoder.decode(packet)[0].params
-        marks.append(perf_counter())
-        geometry = self._generator.render(received)
-        marks.append(perf_counter())
-        self._generator.paint(*geometry)
-        marks.append(perf_counter())
-        self._sequence += 1
-        spans = 1000 * np.diff(marks)
-        times = {stage: float(span) for stage, span in zip(SENDER + RECEIVER, spans, strict=True)}
-        return times | {"total": float(spans.sum())}
-
-
-def measure(
-    frames: list[Image], engine: Engine, seconds: float, tick: Callable[[float], None]
-) -> list[dict[str, float]]:
-    """Return the stages' milliseconds of each frame, for about some seconds."""
-    stages, samples = Stages(frames, engine), []
-    start = perf_counter()
-    for number, image in enumerate(cycle(frames)):
-        sample = stages.run(image)
-        if sample is not None and number >= WARM_UP:
-            samples.append(sample)
-        tick(min(perf_counter() - start, seconds))
-        if samples and perf_counter() - start > seconds:
-            return samples
-    return samples
-
-
-def summarise(samples: list[dict[str, float]], engine: str, preset: str) -> dict[str, Any]:
-    """Return the JSON of the contract."""
+    Args:
+        one: measured.
+        sending: milliseconds of the stage `send`, by round.
+    """
     stages = {
-        stage: {
-            "median_ms": float(np.median([sample[stage] for sample in samples])),
-            "p95_ms": float(np.percentile([sample[stage] for sample in samples], 95)),
-        }
-        for stage in (*SENDER, *RECEIVER, "total")
+        stage: figures(
+            sending if stage == "send" else [[s[stage] for s in part] for part in one.rounds]
+        )
+        for stage in ORDER
     }
-    rate = {
-        side: 1000 / sum(stages[stage]["median_ms"] for stage in names)
-        for side, names in (("sender", SENDER), ("receiver", RECEIVER))
-    }
-    return {
+    result: dict[str, Any] = {
+        "engine": one.engine,
+        "engine_name": one.engine_name,
+        "preset": one.preset,
         "stages": stages,
-        "receiver_fps": rate["receiver"],
-        "sender_fps": rate["sender"],
-        "frames": len(samples),
-        "machine": machine(),
-        "engine": engine,
-        "preset": preset,
+        "frames": sum(map(len, one.rounds)),
     }
+    for side, names in (("receiver", RECEIVER), ("sender", SENDER)):
+        result[f"{side}_fps"] = _fps([stages[name]["median_ms"] for name in names])
+        rounds = zip(*(stages[name]["median_ms_each"] for name in names), strict=True)
+        result[f"{side}_fps_each"] = [_fps(medians) for medians in rounds]
+    return result
 
 
-def machine() -> str:
-    """Return what the figures were measured on."""
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+def _fps(medians: Iterable[float]) -> float:
+    return 1000 / sum(medians)
 
 
-def draw(path: Path, result: dict[str, Any]) -> None:
-    """Write the stages as bars: medians, with lines up to p95."""
-    from matplotlib.figure import Figure
+def report(result: dict[str, Any]) -> Table:
+    """Return the figures as a table, a column for each combination."""
+    runs = result["runs"]
+    table = Table("median (p95)", *map(name_of, runs))
+    for stage in ORDER:
+        times = [run["stages"][stage] for run in runs]
+        table.add_row(
+            f"{stage}, ms", *(f"{one['median_ms']:.2f} ({one['p95_ms']:.2f})" for one in times)
+        )
+    for side in ("sender", "receiver"):
+        table.add_row(f"{side} alone, fps", *(f"{run[f'{side}_fps']:.0f}" for run in runs))
+    if "cpu_s_per_s" in runs[0]:
+        table.add_row("in a call, fps", *(f"{run['call_fps']:.1f}" for run in runs))
+        for side in ("sender", "receiver"):
+            cpu = [run["cpu_s_per_s"][side] for run in runs]
+            table.add_row(f"{side}, CPU s a second", *(f"{value:.2f}" for value in cpu))
+            memory = [run["memory_mb"][side] for run in runs]
+            table.add_row(f"{side}, MiB", *(f"{value:.0f}" for value in memory))
+        startup = [run["startup_s"] for run in runs]
+        table.add_row("receiver up, s", *(f"{one['receiver']:.1f}" for one in startup))
+        table.add_row("then first picture, s", *(f"{one['first_picture']:.1f}" for one in startup))
+    return table
 
-    names = list(result["stages"])
-    medians = [result["stages"][name]["median_ms"] for name in names]
-    rest = [
-        result["stages"][name]["p95_ms"] - median
-        for name, median in zip(names, medians, strict=True)
-    ]
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.barh(names[::-1], medians[::-1], xerr=[[0] * len(names), rest[::-1]])
-    axes.set_xlabel("milliseconds a frame: median, line to p95")
-    axes.set_title(f"{result['preset']}, {result['engine']}, {result['machine']}", fontsize=9)
-    figure.savefig(path, dpi=120)
+
+def run(
+    clip: Path,
+    out: Path,
+    combinations: list[Combination],
+    seconds: float,
+    call_seconds: float,
+    tick: Callable[[], None],
+) -> dict[str, Any]:
+    """Measure everything.
+
+    Args:
+        clip: shows a face.
+        out: takes the calls' logs.
+        combinations: what to measure.
+        seconds: how long the stages of each are measured.
+        call_seconds: how long a call with each is; 0 for none.
+        tick: called ROUNDS + 1 times for each.
+
+    Raises:
+        HeadCallError: something given cannot be used, or a call failed.
+    """
+    packets = measure(webcam_frames(clip), combinations, seconds, tick)
+    sending = send_times(packets)
+    runs = []
+    for one in combinations:
+        found = summarise(one, sending)
+        if call_seconds:
+            folder = out / "speed"
+            folder.mkdir(exist_ok=True)
+            found |= footprint(clip, folder, call_seconds, one.engine, one.preset)
+        runs.append(found)
+        tick()
+    return {**runs[0], "machine": machine(), "seconds": seconds, "runs": runs}
 
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for speed.json and speed.png.")] = Path("build"),
-    engine: Annotated[str, typer.Option(help="Engine that runs the generator.")] = "auto",
-    preset: Annotated[str, typer.Option(help="Generator preset.")] = "lite",
-    seconds: Annotated[float, typer.Option(help="How long to measure.")] = 15.0,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Engine; give it again for more than one.")
+    ] = None,
+    preset: Annotated[list[str] | None, typer.Option(help="Generator preset; likewise.")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="How long to measure the stages of each.")
+    ] = 15.0,
+    call_seconds: Annotated[
+        float, typer.Option(min=0, help="How long a call with each; 0 makes none.")
+    ] = 10.0,
     clip: Annotated[Path | None, typer.Option(help="A face clip; default: the demo's.")] = None,
 ) -> None:
-    """Measure the milliseconds of every stage of a frame."""
+    """Measure the milliseconds of every stage of a frame, and what a call takes."""
+    if 0 < call_seconds < LEAST_S:
+        raise BadInputError(f"--call-seconds {call_seconds:g} is too short: give {LEAST_S:g}, or 0")
     out.mkdir(parents=True, exist_ok=True)
-    frames = webcam_frames(clip or fetch(DEMO_CLIP, out / "clips"))
+    source = clip or fetch(DEMO_CLIP, out / "clips")
+    pairs = product(dict.fromkeys(preset or ["lite"]), dict.fromkeys(engine or ["auto"]))
+    combinations = [Combination(one, shape) for shape, one in pairs]
     with Progress() as progress:
-        task = progress.add_task("measuring", total=seconds)
-        samples = measure(
-            frames,
-            Engine.load(preset, engine),
-            seconds,
-            lambda done: progress.update(task, completed=done),
+        task = progress.add_task("measuring", total=(ROUNDS + 1) * len(combinations))
+        result = run(
+            source, out, combinations, seconds, call_seconds, lambda: progress.advance(task)
         )
-    result = summarise(samples, engine, preset)
-    (out / "speed.json").write_text(json.dumps(result, indent=1))
+    write_result(out / "speed.json", result)
     draw(out / "speed.png", result)
-    table = Table("stage", "median ms", "p95 ms")
-    for name, figures in result["stages"].items():
-        table.add_row(name, f"{figures['median_ms']:.2f}", f"{figures['p95_ms']:.2f}")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"sender {result['sender_fps']:.0f} fps, receiver {result['receiver_fps']:.0f} fps"
-    )
+    Console().print(report(result))
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ class Call:
         if self._clock_offset_ms is not None:
             latency = now - frame.captured_ms - self._clock_offset_ms
         picture = Picture(frame.sequence, frame.captured_ms, latency, with_mark(image))
-        self.figures.show(picture, now)
+        self.figures.show(picture, now, now - self.playout.due_ms)
         self._sinks.show(picture)
 
 

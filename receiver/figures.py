@@ -52,6 +52,7 @@ class Figures:
         self._captured: array[int] = array("q")
         self._latency: array[float] = array("d")
         self._shown_at: array[float] = array("d")
+        self._late: array[float] = array("d")
         self._samples: deque[Sample] = deque(maxlen=_WINDOW)
         self._first_ms = 0.0
         self._last_ms = 0.0
@@ -59,8 +60,14 @@ class Figures:
         self.latest_latency_ms: float | None = None
         self.shown = 0
 
-    def show(self, picture: Picture, now_ms: float) -> None:
-        """Count a picture shown at ``now_ms``."""
+    def show(self, picture: Picture, now_ms: float, late_ms: float = 0.0) -> None:
+        """Count a picture.
+
+        Args:
+            picture: was shown.
+            now_ms: when.
+            late_ms: how long after the playout had wanted it, the time it took to paint included.
+        """
         if self.shown == 0:
             self._first_ms = now_ms
         self._last_ms = now_ms
@@ -72,6 +79,7 @@ class Figures:
             self._sequences.append(picture.sequence)
             self._captured.append(picture.captured_ms)
             self._shown_at.append(now_ms)
+            self._late.append(late_ms)
             self._latency.append(math.nan if picture.latency_ms is None else picture.latency_ms)
 
     def sample(self, link: LinkStats, now_ms: float) -> None:
@@ -110,9 +118,15 @@ class Figures:
                     "captured_ms": captured,
                     "shown_ms": round(shown, 2),
                     "latency_ms": None if math.isnan(latency) else round(latency, 2),
+                    "late_ms": round(late, 2),
                 }
-                for sequence, captured, shown, latency in zip(
-                    self._sequences, self._captured, self._shown_at, self._latency, strict=True
+                for sequence, captured, shown, latency, late in zip(
+                    self._sequences,
+                    self._captured,
+                    self._shown_at,
+                    self._latency,
+                    self._late,
+                    strict=True,
                 )
             ],
         }

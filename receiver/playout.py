@@ -53,7 +53,12 @@ class PlayoutCounts:
 
 
 class Playout:
-    """Orders frames and says which one to show now."""
+    """Orders frames and says which one to show now.
+
+    Attributes:
+        counts: what became of the frames.
+        due_ms: when the frame that ``pop`` returned last was due; who pops may read it.
+    """
 
     def __init__(self, least_ms: float, stale_ms: float = STALE_MS) -> None:
         """Start a call.
@@ -70,6 +75,7 @@ class Playout:
         self._newest: Frame | None = None  # the newest that came, and the one before it
         self._before: Frame | None = None
         self._shown: Frame | None = None
+        self.due_ms = 0.0
 
     @property
     def delay_ms(self) -> float:
@@ -102,7 +108,7 @@ class Playout:
         """Return the frame to show now, or None when none is due."""
         due = [i for i, frame in enumerate(self._waiting) if self._due_ms(frame) <= now_ms]
         if not due:
-            return self._predict(now_ms)
+            return self._take(self._predict(now_ms))
         newest = due[-1]
         frame = self._waiting[newest]
         self.counts.skipped += newest
@@ -110,8 +116,7 @@ class Playout:
         if self._is_stale(frame, now_ms):
             self.counts.stale += 1
             return None
-        self._shown = frame
-        return frame
+        return self._take(frame)
 
     def next_due_ms(self) -> float | None:
         """Return when ``pop`` is next worth calling; None while nothing is to come."""
@@ -151,8 +156,12 @@ class Playout:
             at_ms = round(shown.captured_ms + steps * self._interval_ms())
             params = beyond(self._before, newest, at_ms)
         self.counts.predicted += 1
-        self._shown = Frame(shown.sequence + steps, at_ms, params)
-        return self._shown
+        return Frame(shown.sequence + steps, at_ms, params)
+
+    def _take(self, frame: Frame | None) -> Frame | None:
+        if frame is not None:
+            self._shown, self.due_ms = frame, self._due_ms(frame)
+        return frame
 
     def _interval_ms(self) -> float:
         """Return the time between two frames."""

@@ -65,7 +65,7 @@ def test_the_report_has_a_row_for_every_picture(tmp_path: Path) -> None:
     figures = Figures(keep_rows=True)
     for n in range(5):
         latency = None if n == 0 else 10.0 + n
-        figures.show(Picture(n * 2, n * 80, latency, IMAGE), 1000 + n * 80.0)
+        figures.show(Picture(n * 2, n * 80, latency, IMAGE), 1000 + n * 80.0, late_ms=30.0 + n)
     write_report(tmp_path / "r.json", figures.report(LINK))
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["frames_shown"] == 5
@@ -80,7 +80,9 @@ def test_the_report_has_a_row_for_every_picture(tmp_path: Path) -> None:
         "captured_ms": 0,
         "shown_ms": 1000.0,
         "latency_ms": None,
+        "late_ms": 30.0,
     }
+    assert [row["late_ms"] for row in report["frames"]] == [30, 31, 32, 33, 34]
     assert [row["shown_ms"] for row in report["frames"]] == [1000, 1080, 1160, 1240, 1320]
     assert [row["sequence"] for row in report["frames"]] == [0, 2, 4, 6, 8]
     assert [item.name for item in tmp_path.iterdir()] == ["r.json"]

@@ -172,6 +172,26 @@ def test_a_lost_frame_is_drawn_between_its_neighbours() -> None:
     assert playout.counts.predicted == 1
 
 
+def test_a_frame_is_told_with_when_it_was_due() -> None:
+    playout = Playout(60)
+    for n in (0, 1, 2, 4):
+        playout.push(frame(n), n * 40 + OFFSET_MS + 5)
+    wanted = [(0, 0.0), (1, 25.0), (2, 0.0)]  # sequence, and how late the painter asks for it
+    for n, late_ms in wanted:
+        due_ms = n * 40 + OFFSET_MS + 5 + 60
+        assert (ready := playout.pop(due_ms + late_ms)) is not None
+        assert ready.sequence == n
+        assert playout.due_ms == pytest.approx(due_ms)
+    assert playout.pop(OFFSET_MS + 2 * 40 + 66) is None
+    assert playout.due_ms == pytest.approx(2 * 40 + OFFSET_MS + 65), "nothing was shown since"
+    missed_ms = playout.next_due_ms()
+    assert missed_ms is not None
+    drawn = playout.pop(missed_ms)
+    assert drawn is not None
+    assert drawn.sequence == 3
+    assert playout.due_ms == pytest.approx(3 * 40 + OFFSET_MS + 65), "missing, and due all the same"
+
+
 def test_across_a_gap_the_face_goes_on_a_little_and_then_holds() -> None:
     shown = play([(n, 5.0) for n in range(20)] + [(n, 5.0) for n in range(40, 60)])
     numbers = [n for n, _ in shown]

@@ -95,6 +95,7 @@ async def test_one_call_to_a_file_and_a_report(drive: Drive, tmp_path: Path) -> 
     first = rows[0]["captured_ms"]
     assert picture_times(out) == [row["captured_ms"] - first for row in rows]
     assert figures["latency_ms"]["p50"] > 0
+    assert all(row["late_ms"] > 0 for row in rows)
     assert 0 < figures["payload_kbps"] < figures["wire_kbps"]
 
 
