@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 REFERENCE_CHANNEL = "reference"
 PARAMS_CHANNEL = "params"
-FIRST_PINGS = 3
+FIRST_PINGS = 2
 
 # What loss and reordering do to honest packets: counted as lost, not held against the peer.
 _HONEST = (DuplicateError, TooOldError, StaleKeyError)
