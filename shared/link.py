@@ -23,6 +23,7 @@ from shared.loopback import allow_loopback
 from shared.messages import TEXT_LIMIT, Bye, Message, Ping, decode, encode
 from shared.outbound import drain, unsent
 from shared.pulse import Pulse
+from shared.short_headers import prefer_short_headers
 from shared.short_records import prefer_short_records
 from shared.tally import Tally
 from shared.tasks import spawn
@@ -97,6 +98,7 @@ class Link:
         self._tally.meter.attach(self.connection)
         InboundGuard(self.connection, self.end_call)
         hasten(self.connection)
+        prefer_short_headers(self.connection)
         prefer_short_records(self.connection)
         Consent(self.connection)
         only_acks = self._sends_frames
