@@ -9,7 +9,7 @@ from shared.complaints import Complaints
 from shared.link_meter import LinkMeter
 from shared.link_stats import LinkStats
 
-# For how long after a loss more are expected: at 1 % one in about 12 s is lost, of 8 packets a second.
+# For how long after a loss more are expected: at 1 % there is one about every 12 s.
 LOSSY_MS = 10_000.0
 
 
