@@ -128,7 +128,10 @@ def run(clip: Path, out: Path, seconds: float, tick: Callable[[float], None]) ->
                     return
                 next_s = over_s + gap_s
                 told = task_count(url)
-                soak.sample("sender", process_figures(sender.pid))
+                try:
+                    soak.sample("sender", process_figures(sender.pid))
+                except ProcessLookupError:
+                    return  # it has ended; whoever waits for it tells why
                 soak.sample("receiver", process_figures(receiver.pid) | {"tasks": told["tasks"]})
                 tick(over_s)
 

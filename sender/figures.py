@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import statistics
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sender.times import Times
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.link_stats import LinkStats
@@ -44,8 +43,8 @@ class Figures:
     ended_ms: float | None = None
     first_sent_ms: float | None = None
     last_sent_ms: float = 0.0
-    track_ms: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
-    fit_ms: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES_KEPT))
+    track_ms: Times = field(default_factory=lambda: Times(TIMES_KEPT))
+    fit_ms: Times = field(default_factory=lambda: Times(TIMES_KEPT))
 
     def sent(self, now_ms: float) -> None:
         """Count a frame that was sent."""
@@ -55,9 +54,9 @@ class Figures:
 
     def timed(self, track_ms: float, fit_ms: float | None) -> None:
         """Note how long one frame took; `fit_ms` is None without a face."""
-        self.track_ms.append(track_ms)
+        self.track_ms.add(track_ms)
         if fit_ms is not None:
-            self.fit_ms.append(fit_ms)
+            self.fit_ms.add(fit_ms)
 
     @property
     def sender_fps(self) -> float:
@@ -91,13 +90,17 @@ class Figures:
                 "first_sent": self._stamp(self.first_sent_ms),
                 "ended": self._stamp(self.ended_ms),
             },
-            "track_ms": round(statistics.median(self.track_ms), 2) if self.track_ms else None,
-            "fit_ms": round(statistics.median(self.fit_ms), 2) if self.fit_ms else None,
+            "track_ms": _rounded(self.track_ms.median()),
+            "fit_ms": _rounded(self.fit_ms.median()),
         }
 
     def _stamp(self, call_ms: float | None) -> float | None:
         """Return a time of the call on this machine's clock, which a receiver here shares."""
         return None if call_ms is None else self.clock_start_ms + call_ms
+
+
+def _rounded(milliseconds: float | None) -> float | None:
+    return None if milliseconds is None else round(milliseconds, 2)
 
 
 def check_report_path(path: Path) -> None:

@@ -73,7 +73,9 @@ class CallSender:
         self._token: bytes | None = None
         self._joined: Joined | None = None
         self._pause_s = settings.attempt_every_s
-        self._outgoing = Outgoing(latency, self._send_packet)
+        self._outgoing = Outgoing(
+            latency, self._send_packet, lambda: self._tally.is_lossy(clock.now_ms())
+        )
         self._calibration: Calibration | None = None
         self._photograph: tuple[bytes, str] | None = None
         self._showing: asyncio.Task[None] | None = None

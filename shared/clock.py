@@ -10,7 +10,7 @@ from shared.messages import CLOCK_LIMIT_MS, Ping
 
 # The sample with the shortest round trip is the least delayed by queues; older ones are
 # forgotten so that the estimate follows the drift of the two clocks.
-WINDOW = 16
+WINDOW = 8
 ROUNDING_MS = 0.001
 
 

@@ -1,6 +1,6 @@
 """Acknowledging as rarely as RFC 9260, section 6.2, allows.
 
-aiortc answers every data packet with a packet of its own, 93 bytes on the network for a frame of
+aiortc answers every data packet with a packet of its own, 85 bytes on the network for a frame of
 12. The RFC wants an acknowledgement of at least every second packet of full size ("should"),
 never later than half a second ("must not"), and at once when something is missing or came twice.
 As TCP does (RFC 1122, section 4.2.3.2), full size is taken by its word: packets of a few bytes

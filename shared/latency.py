@@ -1,6 +1,6 @@
 """How long frames may wait for one another: the three settings of a call.
 
-A message costs 93 bytes on the network before its first byte of payload, so frames that share one
+A message costs 85 bytes on the network before its first byte of payload, so frames that share one
 are far cheaper. What that saves in bits it costs in milliseconds; the caller chooses.
 """
 

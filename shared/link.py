@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection
 
-from shared.consent import ask_rarely
+from shared.consent import Consent
 from shared.datagram_guard import guard_datagrams
 from shared.delayed_sack import DelayedSack
 from shared.handshake import hasten
@@ -23,6 +23,8 @@ from shared.loopback import allow_loopback
 from shared.messages import TEXT_LIMIT, Bye, Message, Ping, decode, encode
 from shared.outbound import drain, unsent
 from shared.pulse import Pulse
+from shared.short_headers import prefer_short_headers
+from shared.short_records import prefer_short_records
 from shared.tally import Tally
 from shared.tasks import spawn
 from shared.wire_errors import DuplicateError, StaleKeyError, TooOldError, WireError
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 REFERENCE_CHANNEL = "reference"
 PARAMS_CHANNEL = "params"
-FIRST_PINGS = 3
+FIRST_PINGS = 2
 
 # What loss and reordering do to honest packets: counted as lost, not held against the peer.
 _HONEST = (DuplicateError, TooOldError, StaleKeyError)
@@ -70,7 +72,6 @@ class Link:
             sends_frames: whether this is the sender's end.
         """
         allow_loopback()
-        ask_rarely()
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers(settings)))
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.final = self.said_bye = self.greeted = False
@@ -97,7 +98,11 @@ class Link:
         self._tally.meter.attach(self.connection)
         InboundGuard(self.connection, self.end_call)
         hasten(self.connection)
-        Pulse(self.connection, self._heard, only_acknowledgements=self._sends_frames)
+        prefer_short_headers(self.connection)
+        prefer_short_records(self.connection)
+        Consent(self.connection)
+        only_acks = self._sends_frames
+        Pulse(self.connection, self._heard, self._missed, only_acknowledgements=only_acks)
         self._sack = DelayedSack(self.connection)
 
     def adopt(self, channel: RTCDataChannel) -> None:
@@ -270,6 +275,9 @@ class Link:
     def _count_sent(self) -> None:
         self._tally.messages_sent += 1
         self._sent_ms = self._now_ms()
+
+    def _missed(self) -> None:
+        self._tally.missed_ms = self._now_ms()
 
     def _heard(self) -> None:
         self._heard_ms = self._now_ms()

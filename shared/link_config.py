@@ -36,7 +36,7 @@ class LinkSettings(BaseSettings):
     stalled_bytes: int = Field(
         200, ge=0, description="Unsent bytes on the params channel above which frames are skipped."
     )
-    ping_s: float = Field(15.0, gt=0, description="Seconds between two signs of life.")
+    ping_s: float = Field(30.0, gt=0, description="Seconds between two signs of life.")
     first_ping_s: float = Field(
         0.25, gt=0, description="Seconds between the first few, so that the clocks are known soon."
     )

@@ -14,15 +14,23 @@ from shared.wire import FrameEncoder
 class Outgoing:
     """Turns frames into packets, over all the links that a call has."""
 
-    def __init__(self, latency: Latency, send: Callable[[bytes, int], bool]) -> None:
+    def __init__(
+        self,
+        latency: Latency,
+        send: Callable[[bytes, int], bool],
+        is_lossy: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Begin a call.
 
         Args:
             latency: how long frames may wait for one another.
             send: takes a packet and the number of frames in it; False when it did not go out.
+            is_lossy: whether packets get lost at the moment. Then each stands alone: a lost one
+                spoils no other.
         """
         self._latency = latency
         self._send = send
+        self._is_lossy = is_lossy
         self._bundler = Bundler(latency)
         self._encoder = self._new_encoder()
         self._overdue: asyncio.TimerHandle | None = None
@@ -54,7 +62,8 @@ class Outgoing:
 
     def _send_all(self, packets: list[list[Frame]]) -> None:
         for frames in packets:
-            if not self._send(self._encoder.encode(frames), len(frames)):
+            packet = self._encoder.encode(frames, alone=self._is_lossy())
+            if not self._send(packet, len(frames)):
                 self.start_over()
 
     def _new_encoder(self) -> FrameEncoder:

@@ -1,9 +1,10 @@
-"""When the other side was last heard, as seen below the messages.
+"""When the other side was last heard, and what it misses, as seen below the messages.
 
 Acknowledgements are signs of life too, and the only ones that say that what this side sends gets
 through: a sender goes by them alone, since a peer that can be heard and cannot hear is no use to
-it. They lie inside DTLS, so nobody else can fake them. This file wraps one private method of
-aiortc's SCTP transport.
+it. They lie inside DTLS, so nobody else can fake them. One that has a gap says, a round trip after
+it happened, that something was lost or overtaken. This file wraps one private method of aiortc's
+SCTP transport.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Pulse:
         self,
         connection: RTCPeerConnection,
         beat: Callable[[], None],
+        missed: Callable[[], None] = lambda: None,
         *,
         only_acknowledgements: bool,
     ) -> None:
@@ -30,10 +32,12 @@ class Pulse:
         Args:
             connection: one that has a data channel transport.
             beat: called for every sign of life.
+            missed: called when the peer says that it misses something.
             only_acknowledgements: count nothing else as one.
         """
         sctp: Any = connection.sctp
         self._beat = beat
+        self._missed = missed
         self._only_acknowledgements = only_acknowledgements
         self._receive_chunk: Callable[[Any], Awaitable[None]] = sctp._receive_chunk
         sctp._receive_chunk = self._listening
@@ -41,4 +45,6 @@ class Pulse:
     async def _listening(self, chunk: Any) -> None:
         if not self._only_acknowledgements or isinstance(chunk, SackChunk):
             self._beat()
+        if isinstance(chunk, SackChunk) and chunk.gaps:
+            self._missed()
         await self._receive_chunk(chunk)

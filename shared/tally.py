@@ -9,6 +9,9 @@ from shared.complaints import Complaints
 from shared.link_meter import LinkMeter
 from shared.link_stats import LinkStats
 
+# For how long after a loss more are expected: at 1 % there is one about every 12 s.
+LOSSY_MS = 10_000.0
+
 
 class Tally:
     """Counts of one end of one call; each of its links adds to them.
@@ -28,6 +31,7 @@ class Tally:
         messages_sent: data channel messages sent.
         messages_received: data channel messages received.
         reconnects: how often the other side was silent and came back.
+        missed_ms: when the other side last told that it misses something; None before.
     """
 
     def __init__(self) -> None:
@@ -37,6 +41,7 @@ class Tally:
         self.payload_bytes = self.lost = 0
         self.messages_sent = self.messages_received = 0
         self.reconnects = 0
+        self.missed_ms: float | None = None
         self.session_complaints = Complaints("session message")
         self.packet_complaints = Complaints("frame packet")
         self.late_complaints = Complaints("order of packets", level=logging.DEBUG)
@@ -58,6 +63,10 @@ class Tally:
             self.lost = min(peer_lost, self.packets_sent)
         else:
             self.lost = max(0, peer_sent - self.packets)
+
+    def is_lossy(self, now_ms: float) -> bool:
+        """Return whether something got lost on the way to the other side of late."""
+        return self.missed_ms is not None and now_ms - self.missed_ms < LOSSY_MS
 
     @property
     def missing(self) -> int:

@@ -92,12 +92,13 @@ class FrameEncoder:
         self._since_key = 0
         self._key: _Key | None = None
 
-    def encode(self, frames: Sequence[Frame]) -> bytes:
+    def encode(self, frames: Sequence[Frame], *, alone: bool = False) -> bytes:
         """Return the packet of one to eight frames, at most :data:`PACKET_LIMIT` bytes.
 
         Args:
             frames: of consecutive numbers; these and the capture times may not fall from one
                 call to the next.
+            alone: make it a key, whatever its turn.
         """
         anchor = frames[-1]
         if not 1 <= len(frames) <= MAX_FRAMES or anchor.sequence - frames[0].sequence != (
@@ -105,7 +106,7 @@ class FrameEncoder:
         ):
             raise ValueError("a packet holds one to eight frames of consecutive numbers")
         positions = [self._table.positions(frame.params.to_vector()) for frame in frames]
-        key = self._key if self._reaches(anchor) else None
+        key = self._key if self._reaches(anchor) and not alone else None
         coded, levels = _code(positions, self._table, None if key is None else key.levels)
         header = self._header(frames, key)
         if key is None:

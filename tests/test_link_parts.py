@@ -17,6 +17,7 @@ from shared.link_meter import LinkMeter
 from shared.loopback import allow_loopback
 from shared.outbound import drain
 from shared.pulse import Pulse
+from shared.tally import LOSSY_MS, Tally
 
 
 class Association:
@@ -137,6 +138,28 @@ async def test_a_sender_goes_by_acknowledgements(only: bool, beats: int) -> None
         await chunks._receive_chunk(chunk)
     assert len(heard) == beats
     assert len(chunks.taken) == 2
+
+
+@pytest.mark.parametrize(("gaps", "losses"), [([], 0), ([(2, 2)], 1)])
+async def test_a_gap_in_an_acknowledgement_tells_of_a_loss(
+    gaps: list[tuple[int, int]], losses: int
+) -> None:
+    chunks, missed = Chunks(), []
+    pulse = Connection(chunks)
+    Pulse(pulse, lambda: None, lambda: missed.append(1), only_acknowledgements=True)  # type: ignore[arg-type]
+    sack = SackChunk()
+    sack.gaps = gaps
+    await chunks._receive_chunk(sack)
+    await chunks._receive_chunk(DataChunk())
+    assert len(missed) == losses
+
+
+def test_a_loss_is_remembered_for_a_while() -> None:
+    tally = Tally()
+    assert not tally.is_lossy(0.0)
+    tally.missed_ms = 500.0
+    assert tally.is_lossy(500.0 + LOSSY_MS - 1)
+    assert not tally.is_lossy(500.0 + LOSSY_MS)
 
 
 @pytest.mark.parametrize(("found", "offered"), [([], ["127.0.0.1"]), (["10.0.0.7"], ["10.0.0.7"])])

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from receiver.motion import GUESSED_MS, GUESSED_SPEED, between, beyond
+from receiver.motion import (
+    CAMERA_FADE_MS,
+    EXPRESSION_FADE_MS,
+    GUESSED_MS,
+    between,
+    beyond,
+    fades,
+)
 from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Frame, Params
 
 
@@ -23,14 +30,31 @@ def test_between_two_frames_lies_the_line(at_ms: float, share: float) -> None:
     assert found.expression[0] == pytest.approx(2 - 4 * share)
 
 
-def test_beyond_the_newest_a_face_moves_on_more_slowly_and_then_holds() -> None:
-    rolls = [
-        float(beyond(face(1, 0.1), face(2, 0.2), at).camera.rotation[2])
-        for at in (80, 120, 80 + GUESSED_MS, 1000)
-    ]
+def test_beyond_the_newest_a_face_moves_on_ever_more_slowly_and_then_holds() -> None:
+    one, other = face(1, 0.1), face(2, 0.2)
+    at_ms = [80, 120, 160, 200, 240, 280, 320, 360, 1000]
+    rolls = [float(beyond(one, other, at).camera.rotation[2]) for at in at_ms]
     assert rolls[0] == pytest.approx(0.2)
-    assert rolls[1] == pytest.approx(0.2 + 0.1 * GUESSED_SPEED)
-    assert rolls[1] < rolls[2] == pytest.approx(rolls[3])
+    ways = np.diff(rolls)
+    assert ways[0] < 0.1
+    guessed = int(GUESSED_MS / 40)
+    assert (ways[:guessed] > 0).all()
+    assert (np.diff(ways[:guessed]) < 0).all()
+    assert ways[guessed:] == pytest.approx(0)
+    # All the way it could still go, were there no end.
+    assert rolls[-1] < 0.2 + 0.1 * CAMERA_FADE_MS / 40
+
+
+def test_a_mouth_stops_sooner_than_a_head() -> None:
+    found = beyond(face(1, 0.1, 0.1), face(2, 0.2, 0.2), 1000)
+    assert found.expression[0] == pytest.approx(0.2 + 0.1 * EXPRESSION_FADE_MS / 40, abs=1e-3)
+    assert found.camera.rotation[2] > found.expression[0]
+
+
+def test_how_fast_a_guess_fades_can_be_told() -> None:
+    one, other = face(1, 0.1), face(2, 0.2)
+    held = beyond(one, other, 200, fades(1e-6, 1e-6))
+    np.testing.assert_allclose(held.to_vector(), other.params.to_vector(), atol=1e-6)
 
 
 def test_a_guess_stays_a_face() -> None:

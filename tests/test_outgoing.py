@@ -9,6 +9,7 @@ import pytest
 from shared.latency import Latency
 from shared.outgoing import Outgoing
 from shared.wire import FrameDecoder
+from shared.wire_errors import StaleKeyError
 from tests.sending import frames
 
 
@@ -78,3 +79,24 @@ async def test_starting_over_drops_what_waits() -> None:
     outgoing.start_over()
     outgoing.flush()
     assert line.packets == []
+
+
+@pytest.mark.parametrize("latency", list(Latency))
+async def test_while_packets_get_lost_each_stands_alone(latency: Latency) -> None:
+    line, lossy = Line(), False
+    outgoing = Outgoing(latency, line.send, lambda: lossy)
+    sent = frames(140)
+    for frame in sent[:70]:
+        outgoing.add(frame)
+    outgoing.flush()
+    calm = len(line.packets)
+    lossy = True
+    for frame in sent[70:]:
+        outgoing.add(frame)
+    outgoing.flush()
+    alone = [FrameDecoder().decode(packet) for packet in line.packets[calm:]]
+    assert [frame.sequence for taken in alone for frame in taken] == list(range(70, 140))
+    if latency.key_packets > 1:
+        with pytest.raises(StaleKeyError):
+            FrameDecoder().decode(line.packets[1])
+    assert line.numbers() == list(range(140))

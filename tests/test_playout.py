@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
+from benchmarks.patterns import Drop, Lane
+from benchmarks.profiles import profile
+from benchmarks.smoothness import freeze_ratio
 from receiver.motion import GUESSED_MS
 from receiver.playout import CAPACITY, STALE_MS, Playout
+from shared.latency import Latency
+from shared.outgoing import Outgoing
+from shared.tally import LOSSY_MS
+from shared.wire import FrameDecoder
+from shared.wire_errors import StaleKeyError, TruncatedError
 from tests.receiving import frame
+from tests.sending import frames
 
 # The two clocks are unrelated: the receiver's reads this when the sender's reads 0.
 OFFSET_MS = 5_000_000.0
@@ -216,3 +227,56 @@ def test_after_a_pause_pictures_go_on_at_their_pace() -> None:
             pops += 1
     assert pops < 30
     assert playout.counts.predicted <= 6
+
+
+def shown_over(link: str, seed: int, seconds: int = 30) -> list[float]:
+    """Return when pictures are shown of a call over an emulated link, by a fast machine."""
+    way = profile(link, seconds).up
+    lane, told = Lane(way, str(seed)), []
+    arrivals: list[tuple[float, bytes]] = []
+    now_ms = 0.0
+
+    def send(packet: bytes, _: int) -> bool:
+        out_ms = lane.send(len(packet) + 93, now_ms)
+        if isinstance(out_ms, Drop):
+            # The packet after it shows the gap, and the word of it comes back.
+            told.append(now_ms + 120 + 2 * way.delay_ms)
+        else:
+            arrivals.append((out_ms, packet))
+        return True
+
+    def is_lossy() -> bool:
+        return any(at <= now_ms < at + LOSSY_MS for at in told)
+
+    outgoing = Outgoing(Latency.NORMAL, send, is_lossy)
+    for sent in frames(25 * seconds):
+        now_ms = float(sent.captured_ms)
+        outgoing.add(sent)
+    outgoing.flush()
+    return _shown(sorted(arrivals))
+
+
+def _shown(arrivals: list[tuple[float, bytes]]) -> list[float]:
+    playout, decoder, shown, now_ms = Playout(20), FrameDecoder(), [], 0.0
+    for at_ms, packet in [*arrivals, (arrivals[-1][0] + 1000, b"")]:
+        while (due_ms := playout.next_due_ms()) is not None and max(due_ms, now_ms) < at_ms:
+            now_ms = max(due_ms, now_ms)
+            if playout.pop(now_ms) is not None:
+                now_ms += 15.0  # the painter's
+                shown.append(now_ms)
+        now_ms = max(now_ms, at_ms)
+        with contextlib.suppress(StaleKeyError, TruncatedError):
+            for taken in decoder.decode(packet):
+                playout.push(taken, at_ms)
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("link", "most"), [("moderate", 0.002), ("loss10", 0.005), ("loss20", 0.02)]
+)
+async def test_lost_packets_hardly_freeze_the_picture(link: str, most: float) -> None:
+    ratios = []
+    for seed in range(3):
+        shown = shown_over(link, seed)
+        ratios.append(freeze_ratio(shown, shown[-1]))
+    assert np.mean(ratios) < most
