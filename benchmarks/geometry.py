@@ -10,7 +10,6 @@ figures of `shared.face_image`'s apron were searched for with it, on the trainin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +21,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.results import write_result
 from models.augmentation import Augmentation
 from models.contact_sheet import write_sheet
 from models.dataset import Pairs
@@ -94,7 +94,7 @@ def main(
         means = np.mean([[clip[c] for c in COLUMNS] for clip in result[part].values()], axis=0)
         table.add_row(f"{part}, {len(result[part])} clips", *(f"{mean:.2f}" for mean in means))
     write_sheet(out / "geometry.png", rows)
-    (out / "geometry.json").write_text(json.dumps(result, indent=1))
+    write_result(out / "geometry.json", result)
     Console().print(table)
 
 

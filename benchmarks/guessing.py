@@ -11,7 +11,6 @@ better than a held picture.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.results import write_result
 from benchmarks.sending import FRAME_MS, Sent, clips_in, send
 from receiver.motion import CAMERA_FADE_MS, EXPRESSION_FADE_MS, beyond, fades
 from shared.command import run_command
@@ -109,7 +109,7 @@ def main(
     results = measure([sent for sent in found if len(sent) > LEADS[-1] + 1], model)
     out.mkdir(parents=True, exist_ok=True)
     figures = {"leads_ms": [lead * FRAME_MS for lead in LEADS], "settings": results}
-    (out / "guessing.json").write_text(json.dumps(figures, indent=1) + "\n")
+    write_result(out / "guessing.json", figures)
     Console().print(report(results))
 
 

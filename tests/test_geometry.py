@@ -47,9 +47,9 @@ def test_the_same_pairs_are_chosen_every_time(pairs: Pairs) -> None:
 def test_the_command_writes_figures_and_pictures(tmp_path: Path) -> None:
     main(data=packed_file(tmp_path / "pairs.npz"), out=tmp_path, pairs=1)
     result = json.loads((tmp_path / "geometry.json").read_text())
-    assert set(result) == {"train", "val"}
-    for clips in result.values():
-        for figures in clips.values():
+    assert set(result) == {"train", "val", "run"}
+    for part in ("train", "val"):
+        for figures in result[part].values():
             assert set(figures) == set(COLUMNS)
             # Drawn faces move as their mesh says: warping them must pay.
             assert figures["layers"] > figures["copy"]
