@@ -19,6 +19,7 @@ DEV := $(VENV)/.dev-installed
 TRAIN := $(VENV)/.train-installed
 
 PYTHON ?=
+EXTRAS := train,test
 IS_USABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 NO_PYTHON := HeadCall needs Python 3.11 or 3.12 with its venv module: install one (Debian: apt-get \
 	install python3 python3-venv) or name it, as in PYTHON=/path/to/python3.11 make demo
@@ -75,5 +76,5 @@ $(TRAIN): pyproject.toml $(CONSTRAINTS) | $(MADE)
 
 $(DEV): pyproject.toml $(CONSTRAINTS) | $(MADE)
 	@echo "Installing HeadCall with its test and training parts into $(VENV)"
-	@$(PIP_INSTALL) -e '.[train,test]'
+	@$(PIP_INSTALL) -e '.[$(EXTRAS)]'
 	@touch $@ $(BASE) $(TRAIN)

@@ -85,7 +85,7 @@ class Generator:
 
         Returns:
             The face images of this frame and two past, (1, 9, 256, 256), and the displacement,
-            (1, 2, 256, 256).
+            (1, 2, 256, 256); arrays of the engine's, good for three more frames.
         """
         if self._identity is None or self._home is None:
             raise RuntimeError("set_reference comes first")
@@ -93,7 +93,10 @@ class Generator:
         self._past.appendleft(_planes(drawn.nmfc))
         while len(self._past) < FACE_IMAGES:  # at the start the first frame is its own past
             self._past.append(self._past[0])
-        return np.concatenate(list(self._past), axis=1), _planes(drawn.displacement)
+        faces, displacement = self._engine.inputs()
+        np.concatenate(list(self._past), axis=1, out=faces)
+        displacement[0] = drawn.displacement.transpose(2, 0, 1)
+        return faces, displacement
 
     def paint(self, faces: Floats, displacement: Floats) -> Image:
         """Run the network on what `render` returned; RGB uint8 (256, 256, 3)."""

@@ -91,7 +91,9 @@ def test_the_reference_is_kept_with_its_features(engine: Engine) -> None:
 
 
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
-    with pytest.raises(BadInputError, match="no engine 'tpu': use one of auto, onnxruntime"):
+    with pytest.raises(
+        BadInputError, match="no engine 'tpu': use one of auto, tensorrt, tensorrt-rtx, "
+    ):
         Engine.load(engine="tpu")
 
 

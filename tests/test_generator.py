@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from models.engine import Engine, Floats, Reference
+from models.engine import DISPLACEMENT, FACES, Engine, Floats, Reference
 from models.prepare import clip_frames
 from receiver.generator import Generator
 from shared.crop import Crop
@@ -34,6 +34,9 @@ class Recorder:
     def encode(self, layers: Floats, face: Floats) -> Reference:
         self.encoded.append((layers, face))
         return Reference(layers, {})
+
+    def inputs(self) -> tuple[Floats, Floats]:
+        return np.empty(FACES, np.float32), np.empty(DISPLACEMENT, np.float32)
 
     def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
         self.generated.append((faces, displacement))

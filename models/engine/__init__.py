@@ -1,0 +1,33 @@
+"""What runs the generator during a call: TensorRT, ONNX Runtime, or PyTorch if it is asked for."""
+
+from models.engine.choice import ENGINES
+from models.engine.interface import (
+    DISPLACEMENT,
+    ENCODER_INPUTS,
+    FACE,
+    FACES,
+    GENERATOR_INPUTS,
+    IMAGE,
+    LAYERS,
+    Engine,
+    EngineUnavailableError,
+    Floats,
+    Reference,
+)
+from models.engine.weights import shipped
+
+__all__ = [
+    "DISPLACEMENT",
+    "ENCODER_INPUTS",
+    "ENGINES",
+    "FACE",
+    "FACES",
+    "GENERATOR_INPUTS",
+    "IMAGE",
+    "LAYERS",
+    "Engine",
+    "EngineUnavailableError",
+    "Floats",
+    "Reference",
+    "shipped",
+]

@@ -1,0 +1,107 @@
+"""What an engine is: it keeps a reference's features and makes pictures of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.layers import LAYER_CHANNELS
+
+Floats = npt.NDArray[np.float32]
+
+ENCODER_INPUTS = ["reference", "face"]
+GENERATOR_INPUTS = ["faces", "displacement", "reference"]  # then the encoder's outputs
+LAYERS = (1, LAYER_CHANNELS, 256, 256)
+FACE = (1, 3, 256, 256)
+FACES = (1, 9, 256, 256)
+DISPLACEMENT = (1, 2, 256, 256)
+IMAGE = (1, 3, 256, 256)
+
+
+class EngineUnavailableError(Exception):
+    """An engine cannot run here; the message is the reason, half a sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A reference picture and its features, computed once a call.
+
+    Attributes:
+        layers: of the picture, (1, 7, 256, 256), float32, in [-1, 1].
+        features: the encoder's outputs by the names the generator takes them under; arrays, or
+            what the engine that made them keeps on its device.
+    """
+
+    layers: Floats
+    features: dict[str, Any]
+
+
+class Engine(ABC):
+    """The exported reference encoder and generator of one preset; not for two threads at once."""
+
+    #: Why it was chosen and not a faster one, one sentence for each that was passed over.
+    passed_over: tuple[str, ...] = ()
+
+    @classmethod
+    def load(
+        cls, preset: str = "lite", engine: str = "auto", folder: Path | None = None, batch: int = 1
+    ) -> Engine:
+        """Return an engine of a preset; see `models.engine.choice.choose`."""
+        from models.engine.choice import choose
+
+        return choose(preset, engine, folder, batch)
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What runs the networks, for people to read."""
+
+    @abstractmethod
+    def encode(self, layers: Floats, face: Floats) -> Reference:
+        """Return a reference ready for use.
+
+        Args:
+            layers: the picture, the person and the backdrop (`shared.layers`),
+                (1, 7, 256, 256), in [-1, 1].
+            face: its face image, (1, 3, 256, 256), in [0, 1].
+        """
+
+    @abstractmethod
+    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1].
+
+        Args:
+            reference: what `encode` of this engine returned.
+            faces: driving face images, current first and two past, (1, 9, 256, 256).
+            displacement: mesh displacement, (1, 2, 256, 256), picture sides.
+        """
+
+    def generate_batch(
+        self, references: Sequence[Reference], faces: Floats, displacements: Floats
+    ) -> Floats:
+        """Return the pictures of several callers, (N, 3, 256, 256), in [-1, 1].
+
+        Here one after the other, which on a CPU is as quick; engines that share a launch between
+        callers say so.
+
+        Args:
+            references: one a caller.
+            faces: (N, 9, 256, 256).
+            displacements: (N, 2, 256, 256).
+        """
+        rows = zip(references, faces, displacements, strict=True)
+        return np.concatenate([self.generate(one, face[None], to[None]) for one, face, to in rows])
+
+    def inputs(self) -> tuple[Floats, Floats]:
+        """Return arrays for a frame's face images and displacement, contents undefined.
+
+        What is drawn into them reaches the device without a further copy by the processor. An
+        engine may hand out the same arrays again after three further frames.
+        """
+        return np.empty(FACES, np.float32), np.empty(DISPLACEMENT, np.float32)

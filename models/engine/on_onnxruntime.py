@@ -1,0 +1,217 @@
+"""ONNX Runtime: on an NVIDIA GPU where its CUDA build is installed, else on the CPU.
+
+On a CPU whose instructions multiply bytes (VNNI) it runs the networks that `models.quantise` made.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
+    InvalidArgument,
+    InvalidGraph,
+    InvalidProtobuf,
+    NoSuchFile,
+)
+
+from models.engine.interface import (
+    DISPLACEMENT,
+    ENCODER_INPUTS,
+    FACES,
+    GENERATOR_INPUTS,
+    IMAGE,
+    LAYERS,
+    Engine,
+    EngineUnavailableError,
+    Floats,
+    Reference,
+)
+from models.engine.weights import Weights
+from shared.errors import BadInputError
+
+log = logging.getLogger(__name__)
+
+_CPU_INFO = Path("/proc/cpuinfo")
+_BYTE_PRODUCTS = {"avx512_vnni", "avx_vnni"}
+
+
+class CpuEngine(Engine):
+    """Both networks on the CPU."""
+
+    def __init__(self, encoder: Path, generator: Path, precision: str = "FP32") -> None:
+        self._encoder = open_session(encoder)
+        self._generator = open_session(generator)
+        outputs = [output.name for output in self._encoder.get_outputs()]
+        _expect(encoder, self._encoder, ENCODER_INPUTS)
+        _expect(generator, self._generator, GENERATOR_INPUTS + outputs)
+        self._features = outputs
+        self._precision = precision
+
+    @property
+    def name(self) -> str:
+        """What runs the networks, for people to read."""
+        return f"onnxruntime (CPU, {self._precision})"
+
+    def encode(self, layers: Floats, face: Floats) -> Reference:
+        """Return a reference ready for use."""
+        inputs = dict(zip(ENCODER_INPUTS, (layers, face), strict=True))
+        outputs: Sequence[Floats] = self._encoder.run(self._features, inputs)
+        return Reference(layers, dict(zip(self._features, outputs, strict=True)))
+
+    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
+        inputs = {
+            "faces": faces,
+            "displacement": displacement,
+            "reference": reference.layers,
+            **reference.features,
+        }
+        image: Floats = self._generator.run(["image"], inputs)[0]
+        return image
+
+
+class CudaEngine(Engine):
+    """Both networks on a GPU; a reference and its features stay there."""
+
+    def __init__(self, weights: Weights) -> None:
+        self._encoder = open_session(weights.encoder, cuda=True)
+        self._generator = open_session(weights.generator, cuda=True)
+        self._features = [output.name for output in self._encoder.get_outputs()]
+        self._given = {
+            name: ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, "cuda", 0)
+            for name, shape in (("faces", FACES), ("displacement", DISPLACEMENT))
+        }
+        self._image = ort.OrtValue.ortvalue_from_shape_and_type(IMAGE, np.float32, "cuda", 0)
+        self._bindings: dict[int, tuple[Reference, Any]] = {}
+
+    @property
+    def name(self) -> str:
+        """What runs the networks, for people to read."""
+        return "onnxruntime (CUDA)"
+
+    def encode(self, layers: Floats, face: Floats) -> Reference:
+        """Return a reference ready for use."""
+        binding = self._encoder.io_binding()
+        kept = {"reference": ort.OrtValue.ortvalue_from_numpy(layers, "cuda", 0)}
+        binding.bind_ortvalue_input("reference", kept["reference"])
+        binding.bind_ortvalue_input("face", ort.OrtValue.ortvalue_from_numpy(face, "cuda", 0))
+        for name in self._features:
+            binding.bind_output(name, "cuda", 0)
+        self._encoder.run_with_iobinding(binding)
+        kept |= dict(zip(self._features, binding.get_outputs(), strict=True))
+        return Reference(layers, kept)
+
+    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
+        self._given["faces"].update_inplace(faces)
+        self._given["displacement"].update_inplace(displacement)
+        self._generator.run_with_iobinding(self._bound_to(reference))
+        image: Floats = self._image.numpy()
+        return image
+
+    def _bound_to(self, reference: Reference) -> Any:
+        kept = self._bindings.get(id(reference))
+        if kept is None:
+            binding = self._generator.io_binding()
+            for name, value in (self._given | reference.features).items():
+                binding.bind_ortvalue_input(name, value)
+            binding.bind_ortvalue_output("image", self._image)
+            # One caller has one reference: that of before is let go of.
+            self._bindings = {id(reference): (reference, binding)}
+            return binding
+        return kept[1]
+
+
+def load(weights: Weights, batch: int = 1) -> Engine:
+    """Return the faster of what ONNX Runtime has here.
+
+    Raises:
+        BadInputError: the weights cannot be read.
+    """
+    del batch  # every batch is run one by one
+    if "CUDAExecutionProvider" in ort.get_available_providers():
+        try:
+            return CudaEngine(weights)
+        except (EngineUnavailableError, RuntimeError) as error:
+            log.warning("onnxruntime runs on the CPU: CUDA cannot be used (%s)", first_line(error))
+    return load_cpu(weights)
+
+
+def load_cpu(weights: Weights, quantised: bool | None = None) -> CpuEngine:
+    """Return the engine for the CPU.
+
+    Args:
+        weights: the files.
+        quantised: whether to run the 8-bit networks; default: where they fit and are quicker.
+    """
+    if quantised is None:
+        quantised = multiplies_bytes()
+    if quantised and weights.cpu is not None:
+        if source_of(weights.cpu.generator) == weights.digest:
+            return CpuEngine(weights.cpu.encoder, weights.cpu.generator, "INT8")
+        log.warning(
+            "%s was made from other weights and is not used; make it again with "
+            "`python -m models.quantise`",
+            weights.cpu.generator,
+        )
+    return CpuEngine(weights.encoder, weights.generator)
+
+
+def multiplies_bytes(path: Path = _CPU_INFO) -> bool:
+    """Return whether the processor has VNNI; without it 8-bit networks are no quicker."""
+    try:
+        text = path.read_text("ascii", "replace")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return bool(_BYTE_PRODUCTS & set(flags.split()))
+
+
+def open_session(path: Path, cuda: bool = False) -> ort.InferenceSession:
+    """Open a network.
+
+    Raises:
+        BadInputError: it cannot be read.
+        EngineUnavailableError: CUDA was asked for and does not start.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    # Spinning threads would take the cores that tracker and video encoder need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Small shares of work: a thread that lost its core for a while holds the others up less.
+    options.add_session_config_entry("session.dynamic_block_base", "4")
+    providers = ["CUDAExecutionProvider"] * cuda + ["CPUExecutionProvider"]
+    try:
+        session = ort.InferenceSession(str(path), options, providers=providers)
+    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile) as error:
+        raise BadInputError(f"{path} cannot be read as a network: {error}") from error
+    if cuda and "CUDAExecutionProvider" not in session.get_providers():
+        raise EngineUnavailableError("its CUDA libraries do not load")
+    return session
+
+
+def source_of(generator: Path) -> str:
+    """Return the digest of the weights that a quantised generator was made from."""
+    known: dict[str, str] = open_session(generator).get_modelmeta().custom_metadata_map
+    return known.get("source", "")
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says: libraries write pages."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _expect(path: Path, session: ort.InferenceSession, names: list[str]) -> None:
+    found = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
+    # Networks from before the layers take the same names, and three channels.
+    if found.keys() != set(names) or found["reference"] != LAYERS:
+        raise BadInputError(
+            f"{path} takes {found}, not {names} with a reference of {LAYERS}: it was exported by "
+            "another version; export it again with `python -m models.export`"
+        )

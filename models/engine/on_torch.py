@@ -1,0 +1,125 @@
+"""PyTorch: for those who train and have it anyway; as CUDA graphs where there is a GPU.
+
+The weights are the shipped ones, read from the ONNX files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.engine.interface import Engine, EngineUnavailableError, Floats, Reference
+from models.engine.weights import Weights
+
+_PREFIX = "network."
+
+
+class TorchEngine(Engine):
+    """The network itself, in eager mode or as a CUDA graph."""
+
+    def __init__(self, network: Any, torch: Any) -> None:
+        self._torch, self._network = torch, network
+        self._device = next(network.parameters()).device
+        self._rows: list[Reference] = []
+        self._graph: Any = None
+        self._static: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """What runs the networks, for people to read."""
+        where = "CUDA graphs" if self._device.type == "cuda" else "CPU"
+        return f"torch {self._torch.__version__} ({where})"
+
+    def encode(self, layers: Floats, face: Floats) -> Reference:
+        """Return a reference ready for use."""
+        with self._torch.inference_mode():
+            given = self._tensor(layers)
+            features = self._network.encode(given, self._tensor(face))
+        return Reference(layers, {"reference": given, **features._asdict()})
+
+    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
+        return self.generate_batch([reference], faces, displacement)
+
+    def generate_batch(
+        self, references: Sequence[Reference], faces: Floats, displacements: Floats
+    ) -> Floats:
+        """Return the pictures of several callers from one launch."""
+        torch = self._torch
+        with torch.inference_mode():
+            given = {"faces": self._tensor(faces), "displacement": self._tensor(displacements)}
+            same = len(references) == len(self._rows) and all(
+                one is other for one, other in zip(references, self._rows, strict=True)
+            )
+            if not same:
+                given |= {
+                    name: torch.cat([one.features[name] for one in references])
+                    for name in references[0].features
+                }
+            if self._device.type == "cuda":
+                image = self._run_graph(given)
+            else:
+                self._static |= given
+                image = self._forward()
+            self._rows = list(references)
+            result: Floats = image.float().cpu().numpy()
+        return result
+
+    def _forward(self) -> Any:
+        from models.headgan import ReferenceFeatures
+
+        static = self._static
+        features = ReferenceFeatures(*(static[name] for name in ReferenceFeatures._fields))
+        return self._network(
+            static["faces"], static["displacement"], static["reference"], features
+        ).image
+
+    def _run_graph(self, given: dict[str, Any]) -> Any:
+        """Run as a CUDA graph, recorded anew when the number of callers changes."""
+        torch = self._torch
+        size = given["faces"].shape
+        if self._graph is None or self._static["faces"].shape != size:
+            self._static |= {name: value.clone() for name, value in given.items()}
+            self._forward()  # chooses kernels, which must not happen while recording
+            torch.cuda.synchronize()
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph):
+                self._image = self._forward()
+        for name, value in given.items():
+            self._static[name].copy_(value)
+        self._graph.replay()
+        return self._image
+
+    def _tensor(self, array: Floats) -> Any:
+        return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+
+
+def load(weights: Weights, batch: int = 1) -> Engine:
+    """Return the network on the GPU where there is one, else on the CPU.
+
+    Raises:
+        EngineUnavailableError: torch or onnx are not installed.
+    """
+    del batch  # any number of callers shares a launch
+    try:
+        import onnx
+        import torch
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise EngineUnavailableError(
+            f"the package {error.name} is not installed (pip install 'headcall[train]')"
+        ) from error
+    from models.headgan import HeadGan
+    from models.presets import preset
+
+    state = {}
+    for path in (weights.encoder, weights.generator):
+        for constant in onnx.load(path).graph.initializer:
+            if constant.name.startswith(_PREFIX):
+                value = torch.from_numpy(numpy_helper.to_array(constant).copy())
+                state[constant.name.removeprefix(_PREFIX)] = value
+    network = HeadGan(preset(weights.preset)).eval()
+    network.load_state_dict(state)
+    return TorchEngine(network.to("cuda" if torch.cuda.is_available() else "cpu"), torch)

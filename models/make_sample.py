@@ -1,0 +1,76 @@
+"""Makes the real frames that engines are checked and quantised on, from a clip.
+
+    python -m models.make_sample build/clips/WolfgangLanger_Pexels.mp4
+
+writes `models/weights/sample.npz`: the first frame in layers, and the numbers of frames spread over
+the clip, each with those of the two frames before it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from models.engine.sample import SAMPLE
+from models.prepare import clip_frames, frame_count
+from shared.command import run_command
+from shared.crop import Crop
+from shared.errors import BadInputError
+from shared.face_model import FaceModel
+from shared.layers import Layers
+from shared.params import Floats
+from shared.person import PersonFinder
+from shared.tracker import Tracker
+
+PAST = 3  # the frame and the two before it
+
+
+def make_sample(clip: Path, path: Path, frames: int) -> int:
+    """Write the sample; returns how many frames are in it.
+
+    Raises:
+        BadInputError: the clip's first frame shows no face.
+    """
+    model = FaceModel.load()
+    stride = max(PAST, frame_count(clip) // (frames + 1))
+    past: deque[Floats] = deque(maxlen=PAST)
+    runs: list[Floats] = []
+    home: Floats | None = None
+    with Tracker() as tracker, PersonFinder() as finder:
+        for number, frame in enumerate(clip_frames(clip)):
+            points = tracker.track(frame)
+            if home is None:
+                if points is None:
+                    raise BadInputError(f"{clip} shows no face in its first frame")
+                crop = Crop.around(points, frame.shape[1], frame.shape[0])
+                identity = model.calibrate(crop.to_units(points))
+                picture = crop.cut(frame)
+                layers = Layers.split(picture, finder.find(picture)).stack()
+                home = model.fit(crop.to_units(points), identity).to_vector()
+            if points is None:
+                past.clear()
+                continue
+            past.appendleft(model.fit(crop.to_units(points), identity).to_vector())
+            if number and number % stride == 0 and len(past) == PAST and len(runs) < frames:
+                runs.append(np.stack(list(past)))
+    if home is None or not runs:
+        raise BadInputError(f"{clip} is too short for a sample")
+    np.savez_compressed(path, layers=layers, identity=identity, home=home, runs=np.stack(runs))
+    return len(runs)
+
+
+def main(
+    clip: Annotated[Path, typer.Argument(help="A clip of one face.")],
+    out: Annotated[Path, typer.Option(help="Folder of the file.")] = Path("models/weights"),
+    frames: Annotated[int, typer.Option(help="How many frames to keep, at most.")] = 24,
+) -> None:
+    """Make the sample of real frames."""
+    make_sample(clip, out / SAMPLE, frames)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,126 @@
+"""Networks for ONNX Runtime on a CPU: 8-bit convolutions, warps by rows.
+
+    python -m models.quantise --preset lite
+
+reads the preset's networks in `models/weights`, measures the ranges of their values on the sample
+of real frames (or on those of `--frames`), and writes `PRESET-cpu-encoder.onnx` and
+`PRESET-cpu-generator.onnx` beside them, unless their pictures differ from the originals' by more
+than an engine's may. Norms, flow and the last layer stay in FP32.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import onnx
+import typer
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_static,
+)
+
+from models.engine.check import LEAST_DB, agreement
+from models.engine.interface import Floats
+from models.engine.on_onnxruntime import CpuEngine
+from models.engine.sample import Sample, read_sample
+from models.engine.weights import Weights, cpu_paths, find_weights
+from models.graph import strip
+from models.warp_rows import use_rows
+from shared.command import run_command
+
+log = logging.getLogger(__name__)
+
+# By the name of the weights: SPADE's convolutions and those before pixel shuffles. With the others,
+# whose errors add up along the residual path, some people fall below what an engine may differ.
+QUANTISED = ("norms.", "widen.")
+# These read the geometry itself: a head that moves further than the sample's would be cut off.
+KEPT = ("flow.coarse.", "flow.middle.")
+
+
+class TooFewBitsError(RuntimeError):
+    """The 8-bit networks make other pictures than the exported ones."""
+
+
+class _Frames(CalibrationDataReader):  # type: ignore[misc]  # it has no types
+    """Feeds the sample's frames to the calibration."""
+
+    def __init__(self, engine: CpuEngine, sample: Sample) -> None:
+        self._inputs = self._read(engine, sample)
+
+    def get_next(self) -> dict[str, Floats] | None:
+        return next(self._inputs, None)
+
+    @staticmethod
+    def _read(engine: CpuEngine, sample: Sample) -> Iterator[dict[str, Floats]]:
+        reference = engine.encode(sample.layers, sample.face)
+        fixed: dict[str, Any] = {"reference": sample.layers, **reference.features}
+        for faces, displacement in zip(sample.faces, sample.displacements, strict=True):
+            yield {"faces": faces[None], "displacement": displacement[None], **fixed}
+
+
+def quantise(weights: Weights, folder: Path, sample: Sample) -> float:
+    """Write the networks for a CPU into a folder; returns how well they agree, dB.
+
+    Raises:
+        TooFewBitsError: they agree too little; nothing was written.
+    """
+    encoder, generator = onnx.load(weights.encoder), onnx.load(weights.generator)
+    use_rows(encoder, generator)
+    with tempfile.TemporaryDirectory() as made:
+        paths = cpu_paths(weights.preset, Path(made))
+        rows = Path(made) / "rows.onnx"
+        onnx.save(encoder, paths[0])
+        onnx.save(generator, rows)
+        nodes = [
+            node.name
+            for node in generator.graph.node
+            if node.op_type == "Conv" and is_quantised(node.input[1])
+        ]
+        quantize_static(
+            rows,
+            paths[1],
+            _Frames(CpuEngine(paths[0], rows), sample),
+            quant_format=QuantFormat.QDQ,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+            nodes_to_quantize=nodes,
+        )
+        found = agreement(CpuEngine(*paths), CpuEngine(weights.encoder, weights.generator), sample)
+        if found < LEAST_DB:
+            raise TooFewBitsError(f"8 bits are too few: {found:.1f} dB, {LEAST_DB:.0f} are needed")
+        for source, target in zip(paths, cpu_paths(weights.preset, folder), strict=True):
+            model = onnx.load(source)
+            strip(model)
+            onnx.helper.set_model_props(model, {"source": weights.digest})
+            onnx.save(model, target)
+    return found
+
+
+def is_quantised(weight: str) -> bool:
+    """Return whether the convolution with the weights of this name takes 8 bits."""
+    reads_geometry = ".shared." in weight and any(part in weight for part in KEPT)
+    return any(part in weight for part in QUANTISED) and not reads_geometry
+
+
+def main(
+    preset: Annotated[str, typer.Option(help="Whose networks.")] = "lite",
+    folder: Annotated[Path, typer.Option(help="Where they are.")] = Path("models/weights"),
+) -> None:
+    """Make the networks for ONNX Runtime on a CPU."""
+    weights = find_weights(preset, folder)
+    found = quantise(weights, folder, read_sample())
+    log.info("8-bit networks agree with the exported ones to %.1f dB", found)
+
+
+if __name__ == "__main__":
+    # The quantiser tells of every tensor at INFO.
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    log.setLevel(logging.INFO)
+    run_command(main)
