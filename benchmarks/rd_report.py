@@ -17,7 +17,7 @@ from benchmarks.rd_plot import SPREADS_S, draw_spread
 from benchmarks.rd_words import DEFAULT_SETTING, codecs_of, matching, ours_of, sentences
 from benchmarks.scores import METRICS, Metric
 from benchmarks.store import Record
-from benchmarks.sweep import OURS
+from benchmarks.sweep import OURS, too_busy
 from shared.pictures import Image
 
 ANCHOR = "x264-veryfast"
@@ -101,7 +101,7 @@ def _caveats(results: dict[str, Any]) -> str:
         f"{about['not_charged_to_codecs']}; ours is charged for all that was on the network.",
         "Ours is judged by the picture of every frame, as a receiver shows it that keeps up.",
     ]
-    slow = [p for p in results["points"] if "sent_fps" in p and p["sent_fps"] < 0.95 * p["fps"]]
+    slow = [point for point in results["points"] if too_busy(point)]
     if slow:
         names = ", ".join(sorted({p["clip"] for p in slow}))
         notes.append(

@@ -28,7 +28,15 @@ MOST_KBPS = 60.0  # on the wire: what is measured of a codec ends here
 # Of a clip's frames by their distance from the reference: the two that are shown in the report.
 SAMPLED_AT = (0.25, 0.75)
 
+# A sender that sends fewer of its clip's frames than this shares its machine with something.
+KEPT_UP = 0.95
+
 Notice = Callable[[str], None]
+
+
+def too_busy(point: dict[str, Any]) -> bool:
+    """Say whether the machine was too busy for the point's call, so that its rate is too low."""
+    return bool(point.get("sent_fps", point["fps"]) < KEPT_UP * point["fps"])
 
 
 class Sweep:
@@ -78,12 +86,15 @@ class Sweep:
                 return
 
     def neural(self, preset: str, seconds: float, weights: str, notice: Notice) -> Iterator[Record]:
-        """Yield our points, one a latency setting, each from a call of `seconds`."""
+        """Yield our points, one a latency setting, each from a call of `seconds`.
+
+        What was kept of a call for which the machine was too busy is measured again.
+        """
         for latency in Latency:
             notice(f"{OURS}-{preset}, {latency.value}")
             circumstances = {"weights": weights, "seconds": seconds}
             record = self._find(f"{OURS}-{preset}", latency.value, circumstances)
-            if record is None:
+            if record is None or too_busy(record.point):
                 if latency not in self._calls:
                     self._calls[latency] = call(self._material, latency, seconds)
                 pictures = self._rebuilder(preset).rebuild(latency)

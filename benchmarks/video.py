@@ -56,14 +56,20 @@ def cut(source: Path, start_s: float, target: Path, seconds: float | None = None
             assert isinstance(coded, VideoStream)
             assert decoded.time_base is not None
             coded.width, coded.height = decoded.width, decoded.height
-            coded.pix_fmt = decoded.pix_fmt
+            taken = {known.name for known in coded.codec_context.codec.video_formats or ()}
+            coded.pix_fmt = decoded.pix_fmt if decoded.pix_fmt in taken else "yuv444p"
             coded.time_base = coded.codec_context.time_base = decoded.time_base
             coded.codec_context.colorspace = decoded.codec_context.colorspace
             coded.codec_context.color_range = decoded.codec_context.color_range
+            first_s: float | None = None
             for frame in reader.decode(decoded):
-                if frame.time is None or frame.time < start_s:
+                if frame.time is None:
                     continue
-                if seconds is not None and frame.time >= start_s + seconds:
+                first_s = frame.time if first_s is None else first_s
+                at_s = frame.time - first_s  # a file's own clock need not begin at 0
+                if at_s < start_s:
+                    continue
+                if seconds is not None and at_s >= start_s + seconds:
                     break
                 frame.pict_type = PictureType.NONE
                 writer.mux(coded.encode(frame))

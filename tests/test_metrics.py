@@ -92,7 +92,7 @@ def large_pair() -> tuple[Image, Image]:
 
 def test_ms_ssim_is_pytorch_msssims(large_pair: tuple[Image, Image]) -> None:
     # pytorch-msssim 1.0.0, whose window is rounded to 32 bits.
-    assert ms_ssim(*large_pair) == pytest.approx(MS_SSIM_REFERENCE, abs=2e-6)
+    assert ms_ssim(*large_pair) == pytest.approx(0.9377365166189264, abs=2e-6)
 
 
 def test_ms_ssim_of_the_same_picture_and_of_its_negative(large_pair: tuple[Image, Image]) -> None:
@@ -109,7 +109,7 @@ def test_ms_ssim_needs_room_for_its_window_at_every_scale() -> None:
 
 def test_luma_psnr_is_scikit_images(large_pair: tuple[Image, Image]) -> None:
     # skimage.metrics.peak_signal_noise_ratio of the two lumas, data_range=255.
-    assert psnr_y(*large_pair) == pytest.approx(LUMA_REFERENCE, abs=1e-4)
+    assert psnr_y(*large_pair) == pytest.approx(26.502622052431892, abs=1e-4)
 
 
 def test_luma_psnr_weighs_green_most() -> None:
