@@ -25,7 +25,7 @@ import av
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from benchmarks.codecs import CODECS, chosen
 from benchmarks.curves import codec_curve, own_curve
@@ -46,6 +46,7 @@ from shared.metrics import IDENTICAL_DB
 
 FORMAT = 1  # of what is kept in OUT; a change of how things are measured makes it another
 FRAMES = 100
+CONSOLE = ("psnr", "ssim", "perceptual", "identity")  # more does not fit a terminal
 CALL_S = 16.0  # a sign of life is sent every 15 s
 _WEIGHTS = Path(str(resources.files("models") / "weights"))
 _ASSETS = Path(str(resources.files("shared") / "assets"))
@@ -200,20 +201,18 @@ def _weights_digest(preset: str) -> str:
 
 def table(results: dict[str, Any]) -> Table:
     """Return the means over clips for people to read."""
-    made = Table("codec", "at", "payload", "wire kbps", "reference", *(m.key for m in METRICS))
+    shown = [metric for metric in METRICS if metric.key in CONSOLE]
+    heads = ("codec", "at", "wire kbps", "I kB", *(metric.key for metric in shown))
+    made = Table(*(Column(head, no_wrap=True) for head in heads))
     for name, summary in results["summary"].items():
         for point in summary["curve"]:
-            values = [point[metric.key] for metric in METRICS]
+            values = [(metric, point[metric.key]) for metric in shown]
             made.add_row(
                 name,
                 point["at"],
-                f"{point['payload_kbps']:.2f}",
-                f"{point['wire_kbps']:.2f}",
-                f"{point['reference_bytes']:.0f} B",
-                *(
-                    "-" if value is None else f"{value:.{metric.digits}f}"
-                    for metric, value in zip(METRICS, values, strict=True)
-                ),
+                f"{point['wire_kbps']:.1f}",
+                f"{point['reference_bytes'] / 1000:.1f}",
+                *("-" if v is None else f"{v:.{metric.digits}f}" for metric, v in values),
             )
     return made
 

@@ -24,7 +24,7 @@ STYLES = {
 }
 OTHER_STYLE = ("#777777", ".")
 BASELINES = {"copy": ("showing the reference", ":"), "mesh_warp": ("mesh warp, no network", "--")}
-TICKS = (3, 5, 7, 10, 15, 20, 30, 40, 60, 100)
+TICKS = (3, 5, 7, 10, 15, 20, 30, 45, 60, 100)
 SPREADS_S = (60, 10)
 
 
@@ -105,16 +105,16 @@ def _baselines(axes: Axes, baselines: dict[str, dict[str, float | None]], metric
 
 def _dress(axes: Axes, metric: Metric, seconds: int | None) -> None:
     axes.set_xscale("log")
+    axes.margins(x=0.1, y=0.12)
     low, high = axes.get_xlim()
     axes.set_xticks([tick for tick in TICKS if low <= tick <= high])
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.margins(y=0.12)
     axes.grid(color="#e5e5e5", lw=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     better = "" if metric.higher else " (lower is better)"
     axes.set_title(metric.title + better, fontsize=10, loc="left")
-    extra = "" if seconds is None else f" with the reference over {seconds} s"
+    extra = "" if seconds is None else f" and the reference over {seconds} s"
     axes.set_xlabel(f"kbps on the wire{extra}", fontsize=9)

@@ -30,10 +30,12 @@ p, ul { max-width: 75ch; } img { max-width: 100%; height: auto; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13px; }
 th, td { padding: 3px 9px; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child, th.l, td.l { text-align: left; }
+th:first-child, td:first-child, td.l, .text th { text-align: left; }
+td:nth-child(-n+2) { white-space: nowrap; } .text td { white-space: normal; }
 tr.ours { background: #fff3cd; }
-.strip { display: flex; flex-wrap: wrap; gap: 8px; margin: 4px 0 14px; }
-figure { margin: 0; width: 165px; } figure img { width: 165px; height: 165px; display: block; }
+.strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 8px;
+         margin: 4px 0 14px; }
+figure { margin: 0; } figure img { width: 100%; display: block; }
 figcaption { font-size: 11px; line-height: 1.35; }
 figure.ours img { outline: 3px solid #e0a800; }
 code { font-size: 12px; overflow-wrap: anywhere; }
@@ -235,7 +237,7 @@ def _commands(results: dict[str, Any]) -> str:
         "<code>rate_distortion.json</code>, and the frames without loss are in "
         "<code>frames/</code>.</p>"
     )
-    return text + _table(["codec", "ffmpeg"], rows)
+    return f"{text}<div class='text'>{_table(['codec', 'ffmpeg'], rows)}</div>"
 
 
 def _table(heads: list[str], rows: list[str]) -> str:

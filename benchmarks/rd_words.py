@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.curves import rate_for, spread
+from benchmarks.curves import rate_for
 from benchmarks.scores import METRICS, Metric
 from benchmarks.sweep import MOST_KBPS, OURS
 
@@ -36,15 +36,34 @@ def sentences(results: dict[str, Any]) -> list[str]:
         return ["Only one side was measured, so there is nothing to compare."]
     name, ours = found
     said = [_cost(results, name), _floors(ours, codecs)]
-    said += [text for metric in METRICS if (text := _contest(metric, ours, codecs))]
-    said.append(_verdict(ours, codecs))
+    needed = {
+        metric: first_match(metric, ours, codecs)
+        for metric in METRICS
+        if ours[metric.key] is not None
+        and all(point[metric.key] is not None for curve in codecs.values() for point in curve)
+    }
+    lowest = _lowest(codecs)[1]["wire_kbps"]
+    lost = {m: match for m, match in needed.items() if match and match[0] <= lowest}
+    held = {m: match for m, match in needed.items() if m not in lost}
+    if lost:
+        said.append(_lost(ours, codecs, list(lost)))
+    if held:
+        said.append(_held(ours, held))
+    said.append(_verdict(results["summary"][name]["curve"], lowest, list(lost), held))
     said.append(_reference(ours, codecs))
     return said
 
 
-def better(metric: Metric, one: float, other: float) -> bool:
-    """Say whether one value is better than another."""
-    return one > other if metric.higher else one < other
+def first_match(
+    metric: Metric, ours: dict[str, Any], codecs: dict[str, list[dict[str, Any]]]
+) -> tuple[float, str] | None:
+    """Return the lowest rate at which some codec is as good as we are, and which; None if none."""
+    found = [
+        (rate, name)
+        for name, curve in codecs.items()
+        if (rate := rate_for(curve, metric, ours[metric.key])) is not None
+    ]
+    return min(found, default=None)
 
 
 def matching(
@@ -83,60 +102,66 @@ def _floors(ours: dict[str, Any], codecs: dict[str, list[dict[str, Any]]]) -> st
     )
 
 
-def _contest(
-    metric: Metric, ours: dict[str, Any], codecs: dict[str, list[dict[str, Any]]]
-) -> str | None:
-    mine = ours[metric.key]
-    rivals = {n: c[0] for n, c in codecs.items() if c[0][metric.key] is not None}
-    if mine is None or not rivals:
-        return None
-    beat = [n for n, point in rivals.items() if better(metric, mine, point[metric.key])]
-    lost = [n for n in rivals if n not in beat]
-    title = metric.title.split(",")[0]
-    start = f"{title}: ours {mine:.{metric.digits}f}"
-
-    def at_floor(names: list[str]) -> str:
-        return _listed([f"{n} ({rivals[n][metric.key]:.{metric.digits}f})" for n in names])
-
-    if not lost:
-        return f"{start}, better than every codec at its floor: {at_floor(beat)}."
-    if not beat:
-        return f"{start}, worse than every codec even at its floor: {at_floor(lost)}."
-    return f"{start}, better than {at_floor(beat)}, worse than {at_floor(lost)}, at their floors."
-
-
-def _verdict(ours: dict[str, Any], codecs: dict[str, list[dict[str, Any]]]) -> str:
-    rivals = [curve[0] for curve in codecs.values()]
-    lowest = min(point["wire_kbps"] for point in rivals)
-    losing = [
-        metric.title.split(",")[0]
-        for metric in METRICS
-        if ours[metric.key] is not None
-        and any(
-            point[metric.key] is not None and better(metric, point[metric.key], ours[metric.key])
-            for point in rivals
-        )
+def _lost(ours: dict[str, Any], codecs: dict[str, list[dict[str, Any]]], lost: list[Metric]) -> str:
+    name, floor = _lowest(codecs)
+    values = [
+        f"{m.short} {floor[m.key]:.{m.digits}f} against our {ours[m.key]:.{m.digits}f}"
+        for m in lost
     ]
-    if ours["wire_kbps"] >= lowest:
-        start = f"Where a link carries {lowest:.0f} kbps a codec is there for less than ours costs"
+    return (
+        f"Already at that floor {name} is nearer to the original than ours in "
+        f"{_listed(values)}; more bits only help the codec."
+    )
+
+
+def _held(ours: dict[str, Any], held: dict[Metric, tuple[float, str] | None]) -> str:
+    values = []
+    for metric, match in held.items():
+        mine = f"{metric.short} ({ours[metric.key]:.{metric.digits}f})"
+        values.append(
+            f"{mine} up to {MOST_KBPS:g} kbps, where the sweep ends"
+            if match is None
+            else f"{mine} below {match[0]:.0f} kbps, where {match[1]} draws level"
+        )
+    return f"Ours is better than every codec in {_listed(values)}."
+
+
+def _verdict(
+    own: list[dict[str, Any]],
+    lowest: float,
+    lost: list[Metric],
+    held: dict[Metric, tuple[float, str] | None],
+) -> str:
+    if own[0]["wire_kbps"] >= lowest:
+        return "So there is no link on which ours is the only choice: a codec costs less."
+    start = (
+        f"So ours is for links from {own[0]['wire_kbps']:.0f} kbps up to the {lowest:.0f} kbps "
+        "that the first codec needs"
+    )
+    if not held:
+        return f"{start}; where a link carries that, take a codec."
+    matches = list(held.values())
+    if None in matches:
+        ends = f"{MOST_KBPS:g} kbps and perhaps beyond"
     else:
-        start = (
-            f"Ours is for links that carry {ours['wire_kbps']:.0f} kbps or more and not the "
-            f"{lowest:.0f} kbps that the first codec needs"
-        )
-    if losing:
+        ends = f"{max(match[0] for match in matches if match):.0f} kbps"
+    names = _listed([metric.short for metric in held])
+    if lost:
         return (
-            f"{start}. From there on take a codec if what counts is {_listed(losing)}: there some "
-            "codec at its floor is already nearer to the original than ours, and more bits only "
-            "help the codec."
+            f"{start}; from there up to {ends} it depends on what counts: ours for {names}, a "
+            f"codec for {_listed([metric.short for metric in lost])}; above, take a codec."
         )
-    return f"{start}; up to the rates in the table below, ours is nearer to the original."
+    return f"{start}, and up to {ends} where what counts is {names}; above, take a codec."
+
+
+def _lowest(codecs: dict[str, list[dict[str, Any]]]) -> tuple[str, dict[str, Any]]:
+    """Return the codec that can send least, and its floor."""
+    name = min(codecs, key=lambda name: float(codecs[name][0]["wire_kbps"]))
+    return name, codecs[name][0]
 
 
 def _reference(ours: dict[str, Any], codecs: dict[str, list[dict[str, Any]]]) -> str:
-    name, cheapest = min(
-        ((name, curve[0]) for name, curve in codecs.items()), key=lambda item: spread(item[1], None)
-    )
+    name, cheapest = _lowest(codecs)
     more = ours["reference_bytes"] - cheapest["reference_bytes"]
     saved = (cheapest["wire_kbps"] - ours["wire_kbps"]) * 1000 / 8
     text = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +15,7 @@ from benchmarks.identity import Identity
 from benchmarks.material import Material
 from benchmarks.packaged import Packaged, fetch
 from shared.errors import BadInputError
-from shared.metrics import ms_ssim, psnr, psnr_y, ssim
+from shared.metrics import psnr, psnr_y, ssim_and_ms_ssim
 from shared.params import Floats
 from shared.pictures import Image
 
@@ -39,6 +42,7 @@ class Metric:
     Attributes:
         key: its field in the results.
         title: for people, with its unit.
+        short: the same in running text.
         higher: whether higher is better.
         digits: decimals worth showing.
         every: it is taken every so many frames.
@@ -46,18 +50,26 @@ class Metric:
 
     key: str
     title: str
+    short: str
     higher: bool
     digits: int
     every: int = 1
 
 
 METRICS = (
-    Metric("psnr", "PSNR (RGB), dB", True, 2),
-    Metric("psnr_y", "PSNR (luma), dB", True, 2),
-    Metric("ssim", "SSIM", True, 3),
-    Metric("ms_ssim", "MS-SSIM", True, 3),
-    Metric("perceptual", "perceptual distance (SqueezeNet)", False, 2, PERCEPTUAL_EVERY),
-    Metric("identity", "identity distance (dlib)", False, 3, IDENTITY_EVERY),
+    Metric("psnr", "PSNR (RGB), dB", "PSNR", True, 2),
+    Metric("psnr_y", "PSNR (luma), dB", "luma PSNR", True, 2),
+    Metric("ssim", "SSIM", "SSIM", True, 3),
+    Metric("ms_ssim", "MS-SSIM", "MS-SSIM", True, 3),
+    Metric(
+        "perceptual",
+        "perceptual distance (SqueezeNet)",
+        "perceptual distance",
+        False,
+        2,
+        PERCEPTUAL_EVERY,
+    ),
+    Metric("identity", "identity distance (dlib)", "identity distance", False, 3, IDENTITY_EVERY),
 )
 
 Scores = dict[str, list[float | None]]
@@ -78,6 +90,7 @@ class Networks:
             from models.perceptual import PerceptualDistance
 
             self.perceptual = PerceptualDistance(fetch(SQUEEZENET, folder))
+            _one_thread_a_picture()
         except ImportError:
             self.missing["perceptual"] = "torch is not installed: `pip install -e '.[train]'`"
         except BadInputError as error:
@@ -89,13 +102,15 @@ class Networks:
 
 
 class Scorer:
-    """Judges pictures against one clip; keeps what it knows of the originals."""
+    """Judges pictures against one clip, several at once; keeps what it knows of the originals."""
 
     def __init__(self, material: Material, networks: Networks) -> None:
         self._material = material
         self._networks = networks
         self._features: dict[int, list[torch.Tensor]] = {}
         self._embeddings: dict[int, Floats] = {}
+        self._workers = ThreadPoolExecutor(os.cpu_count(), "scores")
+        self._one_at_a_time = threading.Lock()  # dlib's networks keep state
 
     def score(self, pictures: list[Image]) -> Scores:
         """Return each metric of each picture after the first, None where it was not taken.
@@ -103,16 +118,21 @@ class Scorer:
         Args:
             pictures: one for each of the clip's frames; the first, the reference, is not judged.
         """
-        found: Scores = {metric.key: [] for metric in METRICS}
-        for number in range(1, len(self._material.pictures)):
-            original, shown = self._material.pictures[number], pictures[number]
-            found["psnr"].append(psnr(original, shown))
-            found["psnr_y"].append(psnr_y(original, shown))
-            found["ssim"].append(ssim(original, shown))
-            found["ms_ssim"].append(ms_ssim(original, shown))
-            found["perceptual"].append(self._perceptual(number, shown))
-            found["identity"].append(self._identity(number, shown))
-        return found
+        numbers = range(1, len(self._material.pictures))
+        rows = self._workers.map(self._judge, numbers, pictures[1:])
+        columns = zip(*rows, strict=True)
+        return {metric.key: list(v) for metric, v in zip(METRICS, columns, strict=True)}
+
+    def _judge(self, number: int, shown: Image) -> tuple[float | None, ...]:
+        """Return one picture's value of each metric, in their order."""
+        original = self._material.pictures[number]
+        return (
+            psnr(original, shown),
+            psnr_y(original, shown),
+            *ssim_and_ms_ssim(original, shown),
+            self._perceptual(number, shown),
+            self._identity(number, shown),
+        )
 
     def _perceptual(self, number: int, shown: Image) -> float | None:
         network = self._networks.perceptual
@@ -130,16 +150,25 @@ class Scorer:
         network, points = self._networks.identity, self._material.points[number]
         if network is None or points is None or number % IDENTITY_EVERY:
             return None
-        if number not in self._embeddings:
-            self._embeddings[number] = network.embed(self._material.pictures[number], points)
-        # The original's box for all: a detector of its own would move it, or find nothing.
-        return float(np.linalg.norm(self._embeddings[number] - network.embed(shown, points)))
+        with self._one_at_a_time:
+            if number not in self._embeddings:
+                self._embeddings[number] = network.embed(self._material.pictures[number], points)
+            # The original's box for all: a detector of its own would move it, or find nothing.
+            found = network.embed(shown, points)
+        return float(np.linalg.norm(self._embeddings[number] - found))
 
 
 def means(scores: Scores) -> dict[str, float | None]:
     """Return each metric's mean over the frames it was taken of; None where there is none."""
     found = {key: [v for v in values if v is not None] for key, values in scores.items()}
     return {key: float(np.mean(values)) if values else None for key, values in found.items()}
+
+
+def _one_thread_a_picture() -> None:
+    """Keep torch from dividing one small picture: several pictures are judged beside each other."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _tensor(image: Image) -> torch.Tensor:

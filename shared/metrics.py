@@ -93,19 +93,29 @@ def ms_ssim(original: Image, rebuilt: Image) -> float:
     Raises:
         ValueError: the two have different shapes, are too small, or are no 8-bit pictures.
     """
+    return ssim_and_ms_ssim(original, rebuilt)[1]
+
+
+def ssim_and_ms_ssim(original: Image, rebuilt: Image) -> tuple[float, float]:
+    """Return both for the time of one: SSIM is what MS-SSIM's finest scale begins with.
+
+    Takes and raises what `ms_ssim` does.
+    """
     _check_alike(original, rebuilt)
     least = _WINDOW << (len(_SCALES) - 1)
     if min(original.shape[:2]) < least:
         raise ValueError(f"a picture must be {least} pixels each way for MS-SSIM")
     x, y = original.astype(np.float64), rebuilt.astype(np.float64)
-    product = np.ones(3)
+    finest, product = 0.0, np.ones(3)
     for scale, weight in enumerate(_SCALES):
         luminance, structure = _terms(x, y)
+        if scale == 0:
+            finest = float((luminance * structure).mean())
         last = scale == len(_SCALES) - 1
         term = (luminance * structure if last else structure).mean(axis=(0, 1))
         product *= np.maximum(term, 0) ** weight
-        x, y = (_halve(values) for values in (x, y))
-    return float(product.mean())
+        x, y = _halve(x), _halve(y)
+    return finest, float(product.mean())
 
 
 def _terms(x: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:

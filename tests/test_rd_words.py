@@ -14,17 +14,28 @@ def test_where_ours_is_worse_the_report_says_so() -> None:
     assert "11.5 kbps (normal)" in text
     assert "none of the codecs can send as little" in text
     assert "the lowest floor is 15.0 kbps (x264-veryfast), of which 10.0 are packet headers" in text
-    assert (
-        "PSNR (RGB): ours 19.40, worse than every codec even at its floor: x264-veryfast (20.80) "
-        "and vp9 (20.80)."
-    ) in text
-    assert "take a codec if what counts is PSNR (RGB)" in text
+    assert "Already at that floor x264-veryfast is nearer to the original than ours in PSNR" in text
+    assert "20.80 against our 19.40" in text
+    assert "identity distance 0.500 against our 0.550" in text
+    assert "Ours is better" not in text
+    assert "where a link carries that, take a codec" in text
 
 
-def test_where_ours_is_better_it_says_that() -> None:
+def test_where_ours_is_better_it_says_up_to_which_rate() -> None:
     text = " ".join(sentences(results(ours_quality=0.5)))
-    assert "PSNR (RGB): ours 25.00, better than every codec at its floor" in text
-    assert "take a codec if" not in text
+    assert "Already at that floor" not in text
+    # Half way between the second point of the cheaper codec and its third, by logarithm.
+    assert "PSNR (25.00) below 24 kbps, where x264-veryfast draws level" in text
+    assert "up to 24 kbps where what counts is PSNR" in text
+
+
+def test_where_it_depends_on_what_counts_it_says_on_what() -> None:
+    found = results(ours_quality=0.1)
+    for point in found["summary"]["headcall-lite"]["curve"]:
+        point["identity"] = 0.01
+    text = " ".join(sentences(found))
+    assert "identity distance (0.010) up to 60 kbps, where the sweep ends" in text
+    assert "ours for identity distance, a codec for PSNR, luma PSNR" in text
 
 
 def test_the_reference_is_paid_back_after_a_while() -> None:
@@ -40,7 +51,7 @@ def test_a_codec_that_sends_less_than_ours_is_named() -> None:
         point["wire_kbps"] /= 4
     text = " ".join(sentences(found))
     assert "vp9 can send as little as our default setting" in text
-    assert "a codec is there for less than ours costs" in text
+    assert "no link on which ours is the only choice" in text
     assert "never made up for" in text
 
 
