@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import PIL.Image
 
 from benchmarks.curves import spread
 from benchmarks.scores import METRICS, Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 OURS_COLOUR = "#000000"
 # Okabe and Ito's colours, which people of every colour vision tell apart; and a shape each.
@@ -26,6 +30,7 @@ OTHER_STYLE = ("#777777", ".")
 BASELINES = {"copy": ("showing the reference", ":"), "mesh_warp": ("mesh warp, no network", "--")}
 TICKS = (3, 5, 7, 10, 15, 20, 30, 45, 60, 100)
 SPREADS_S = (60, 10)
+COLOURS = 128
 
 
 def draw(path: Path, results: dict[str, Any]) -> None:
@@ -42,7 +47,7 @@ def draw(path: Path, results: dict[str, Any]) -> None:
     figure.legend(
         handles, labels, loc="outside lower center", ncols=(len(labels) + 1) // 2, frameon=False
     )
-    figure.savefig(path, dpi=100)
+    _save(figure, path)
 
 
 def draw_spread(path: Path, results: dict[str, Any], seconds: int) -> None:
@@ -57,7 +62,18 @@ def draw_spread(path: Path, results: dict[str, Any], seconds: int) -> None:
     figure.legend(
         handles, labels, loc="outside lower center", ncols=(len(labels) + 1) // 2, frameon=False
     )
-    figure.savefig(path, dpi=100)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Write a figure as a PNG of few colours, a third of its size and no worse to look at."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=100)
+    drawn.seek(0)
+    with PIL.Image.open(drawn) as picture:
+        picture.convert("RGB").quantize(COLOURS, dither=PIL.Image.Dither.NONE).save(
+            path, "PNG", optimize=True
+        )
 
 
 def panel(axes: Axes, results: dict[str, Any], metric: Metric, seconds: int | None) -> None:
@@ -114,7 +130,7 @@ def _dress(axes: Axes, metric: Metric, seconds: int | None) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    better = "" if metric.higher else " (lower is better)"
-    axes.set_title(metric.title + better, fontsize=10, loc="left")
+    title = metric.title if metric.higher else f"{metric.short}, lower is better"
+    axes.set_title(title, fontsize=10, loc="left")
     extra = "" if seconds is None else f" and the reference over {seconds} s"
     axes.set_xlabel(f"kbps on the wire{extra}", fontsize=9)

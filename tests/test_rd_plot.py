@@ -17,6 +17,7 @@ from tests.measured import results
 def test_a_picture_is_written(tmp_path: Path) -> None:
     draw(tmp_path / "plot.png", results())
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "plot.png").stat().st_size < 150_000
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.key)
