@@ -28,7 +28,7 @@ def codec_curve(points: list[Point]) -> list[Point]:
         best = [max((p for p in own if p["wire_kbps"] <= cap), key=_rate, default=own[0])
                 for own in clips]  # fmt: skip
         if best != steps[-1][1]:
-            steps.append((f"at most {cap:g} kbps", best))
+            steps.append((f"{cap:g} kbps or floor", best))
     return [{"at": name, **mean(chosen)} for name, chosen in steps]
 
 

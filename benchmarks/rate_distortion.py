@@ -246,11 +246,12 @@ def main(
     """Measure bits against picture, this call's and real codecs', on a folder of clips."""
     names = list(known()) if codecs is None else chosen(codecs.split(","), known())
     found, console = clips_in(clips), Console()
+    lacking = {codec.name for codec in CODECS if not codec.is_there}
+    if lacking.issuperset(names):
+        raise BadInputError(f"nothing is left to measure of {', '.join(names)}: name another codec")
     run = Run(out, frames, names, Networks(packages))
     for name, reason in run.left_out.items():
         console.print(f"left out: {name}: {reason}", markup=False)
-    if not run.codecs and not any(name.startswith(OURS) for name in names):
-        raise BadInputError(f"nothing is left to measure of {', '.join(names)}: name another codec")
     out.mkdir(parents=True, exist_ok=True)
     with Progress(console=console) as progress:
         run.measure(found, progress)

@@ -24,8 +24,8 @@ def test_a_curve_takes_each_clips_best_within_a_cap() -> None:
     curve = codec_curve(points)
     assert [(p["at"], p["wire_kbps"], p["psnr"]) for p in curve] == [
         ("floor", 17, 25),
-        ("at most 20 kbps", 20, 27),  # b cannot go below 22: its floor is in
-        ("at most 40 kbps", 26.5, 30),
+        ("20 kbps or floor", 20, 27),  # b cannot go below 22: its floor is in
+        ("40 kbps or floor", 26.5, 30),
     ]
 
 
