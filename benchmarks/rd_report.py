@@ -36,7 +36,7 @@ tr.ours { background: #fff3cd; }
 .strip { display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 8px;
          margin: 4px 0 14px; }
 figure { margin: 0; } figure img { width: 100%; display: block; }
-figcaption { font-size: 11px; line-height: 1.35; }
+figcaption { font-size: 11px; line-height: 1.35; margin-top: 5px; }
 figure.ours img { outline: 3px solid #e0a800; }
 code { font-size: 12px; overflow-wrap: anywhere; }
 """

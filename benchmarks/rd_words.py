@@ -49,6 +49,8 @@ def sentences(results: dict[str, Any]) -> list[str]:
         said.append(_lost(ours, codecs, list(lost)))
     if held:
         said.append(_held(ours, held))
+    if text := _nothing(results):
+        said.append(text)
     said.append(_verdict(results["summary"][name]["curve"], lowest, list(lost), held))
     said.append(_reference(ours, codecs))
     return said
@@ -124,6 +126,18 @@ def _held(ours: dict[str, Any], held: dict[Metric, tuple[float, str] | None]) ->
             else f"{mine} below {match[0]:.0f} kbps, where {match[1]} draws level"
         )
     return f"Ours is better than every codec in {_listed(values)}."
+
+
+def _nothing(results: dict[str, Any]) -> str:
+    """Say what no call at all scores, so that nobody takes it for our merit."""
+    baselines, values = list(results["baselines"].values()), []
+    for metric in METRICS:
+        own = [clip[f"copy_{metric.key}"] for clip in baselines]
+        if own and None not in own:
+            values.append(f"{metric.short} {sum(own) / len(own):.{metric.digits}f}")
+    if not values:
+        return ""
+    return f"The reference picture alone, without a call, scores {_listed(values)}."
 
 
 def _verdict(

@@ -19,6 +19,7 @@ def test_where_ours_is_worse_the_report_says_so() -> None:
     assert "identity distance 0.500 against our 0.550" in text
     assert "Ours is better" not in text
     assert "where a link carries that, take a codec" in text
+    assert "The reference picture alone, without a call, scores PSNR 0.50" in text
 
 
 def test_where_ours_is_better_it_says_up_to_which_rate() -> None:
