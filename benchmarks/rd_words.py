@@ -149,7 +149,7 @@ def _verdict(
     if own[0]["wire_kbps"] >= lowest:
         return "So there is no link on which ours is the only choice: a codec costs less."
     start = (
-        f"So ours is for links from {own[0]['wire_kbps']:.0f} kbps up to the {lowest:.0f} kbps "
+        f"So ours is for links from {own[0]['wire_kbps']:.1f} kbps up to the {lowest:.0f} kbps "
         "that the first codec needs"
     )
     if not held:
