@@ -56,8 +56,7 @@ def test_a_codec_is_swept_from_its_floor_to_the_cap(material: Material, tmp_path
     assert points[0]["setting"] == "q 51"
     assert len(points) > 2
     rates = [point["wire_kbps"] for point in points]
-    assert rates == sorted(rates)
-    assert rates[-1] <= MOST_KBPS
+    assert rates[-1] == max(rates) <= MOST_KBPS  # the coarsest need not be the very cheapest
     for point in points:
         assert point["wire_kbps"] > point["payload_kbps"]
         assert point["wire_kbps"] >= point["payload_kbps"] + 10 - 1e-9
