@@ -68,6 +68,9 @@ class SenderReport(BaseModel):
     sender_fps: float
     payload_kbps: float
     wire_kbps: float
+    wire_bytes: int
+    reference_bytes: int
+    reference_wire_bytes: int
     crop: CropReport
     calibrated_on: int
 

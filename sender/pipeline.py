@@ -193,8 +193,10 @@ class Pipeline:
             log.info("the receiver shows a photograph of its own; none was sent")
             return
         self._status.show("sending the photograph…")
+        before = call.stats().wire_bytes
         await call.send_reference(data, MIME)
         self.outcome.figures.reference_bytes = len(data)
+        self.outcome.figures.reference_wire_bytes = call.stats().wire_bytes - before
 
     async def _send_frames(
         self, call: CallSender, capture: Capture, tracker: Tracker, found: Calibration

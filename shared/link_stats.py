@@ -52,10 +52,14 @@ class LinkStats:
         return _kbps(self.payload_bytes, self.elapsed_s)
 
     @property
+    def wire_bytes(self) -> int:
+        """Everything on the network since the beginning, both directions."""
+        return self.wire_bytes_sent + self.wire_bytes_received
+
+    @property
     def wire_kbps(self) -> float:
         """Everything on the network, both directions, since the first frame, kilobits a second."""
-        total = self.wire_bytes_sent + self.wire_bytes_received - self.wire_bytes_setup
-        return _kbps(total, self.elapsed_s)
+        return _kbps(self.wire_bytes - self.wire_bytes_setup, self.elapsed_s)
 
 
 def _kbps(size: int, seconds: float) -> float:

@@ -76,6 +76,9 @@ def sender_report() -> SenderReport:
             "sender_fps": 25.0,
             "payload_kbps": 2.5,
             "wire_kbps": 9.0,
+            "wire_bytes": 30_000,
+            "reference_bytes": 15_000,
+            "reference_wire_bytes": 18_000,
             "crop": {"left": 0.0, "top": 0.0, "side": 128.0},
             "calibrated_on": 0,
         }

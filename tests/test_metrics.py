@@ -2,7 +2,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from shared.metrics import IDENTICAL_DB, psnr, ssim
+from shared.metrics import IDENTICAL_DB, ms_ssim, psnr, psnr_y, ssim
 from shared.pictures import Image
 
 
@@ -57,7 +57,7 @@ def test_the_smallest_difference_lies_below_identical() -> None:
     assert 100 < psnr(picture_a, picture_b) < IDENTICAL_DB
 
 
-@pytest.mark.parametrize("measure", [psnr, ssim])
+@pytest.mark.parametrize("measure", [psnr, psnr_y, ssim, ms_ssim])
 def test_pictures_that_cannot_be_compared(measure: object) -> None:
     assert callable(measure)
     good = np.zeros((16, 16, 3), np.uint8)
@@ -74,3 +74,47 @@ def test_ssim_needs_room_for_its_window() -> None:
     small = np.zeros((10, 20, 3), np.uint8)
     with pytest.raises(ValueError, match="11 pixels"):
         ssim(small, small)
+
+
+@pytest.fixture
+def large_pair() -> tuple[Image, Image]:
+    y, x = np.mgrid[0:192, 0:256]
+    original = np.stack(
+        [128 + 100 * np.sin(x / 9 + y / 17), 128 + 90 * np.cos(x / 23) * np.sin(y / 11),
+         (x + y) / 2], axis=-1,
+    )  # fmt: skip
+    rebuilt = np.stack(
+        [128 + 80 * np.sin(x / 9 + y / 17 + 0.3), 138 + 90 * np.cos(x / 22) * np.sin(y / 11),
+         (x + y) / 2.2 + (x * y % 17)], axis=-1,
+    )  # fmt: skip
+    return original.astype(np.uint8), rebuilt.astype(np.uint8)
+
+
+def test_ms_ssim_is_pytorch_msssims(large_pair: tuple[Image, Image]) -> None:
+    # pytorch-msssim 1.0.0, whose window is rounded to 32 bits.
+    assert ms_ssim(*large_pair) == pytest.approx(0.9377365166189264, abs=2e-6)
+
+
+def test_ms_ssim_of_the_same_picture_and_of_its_negative(large_pair: tuple[Image, Image]) -> None:
+    original = large_pair[0]
+    assert ms_ssim(original, original) == pytest.approx(1.0)
+    assert ms_ssim(original, 255 - original) == 0.0  # all structure is turned round
+
+
+def test_ms_ssim_needs_room_for_its_window_at_every_scale() -> None:
+    small = np.zeros((175, 256, 3), np.uint8)
+    with pytest.raises(ValueError, match="176 pixels"):
+        ms_ssim(small, small)
+
+
+def test_luma_psnr_is_scikit_images(large_pair: tuple[Image, Image]) -> None:
+    # skimage.metrics.peak_signal_noise_ratio of the two lumas, data_range=255.
+    assert psnr_y(*large_pair) == pytest.approx(26.502622052431892, abs=1e-4)
+
+
+def test_luma_psnr_weighs_green_most() -> None:
+    flat = np.full((16, 16, 3), 100, np.uint8)
+    for channel, weight in enumerate((0.299, 0.587, 0.114)):
+        lighter = flat.copy()
+        lighter[..., channel] += 10
+        assert psnr_y(flat, lighter) == pytest.approx(20 * np.log10(25.5 / weight), abs=1e-4)

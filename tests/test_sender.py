@@ -162,6 +162,7 @@ def test_a_report_without_a_call_is_still_json() -> None:
     report = json.loads(json.dumps(Figures().report(None)))
     assert report["frames_sent"] == 0
     assert report["crop"] is None
+    assert report["wire_bytes"] == report["reference_wire_bytes"] == 0
     assert report["stamps_ms"]["joining"] is None
 
 
