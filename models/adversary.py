@@ -18,7 +18,14 @@ class Adversary:
         self.optimizer = torch.optim.Adam(self.networks.parameters(), lr=rate, betas=(0.5, 0.999))
         self._device = device
 
-    def learn(self, image: Tensor, target: Tensor, faces: Tensor, rate: float) -> float:
+    def learn(
+        self,
+        image: Tensor,
+        target: Tensor,
+        faces: Tensor,
+        rate: float,
+        audio: Tensor | None = None,
+    ) -> float:
         """Take one step against the generator; returns the hinge loss.
 
         Args:
@@ -26,24 +33,27 @@ class Adversary:
             target: the driving pictures, likewise.
             faces: driving face images, (N, 9, 256, 256).
             rate: learning rate.
+            audio: audio features, (N, audio), for a preset that has them.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         with torch.autocast(self._device.type, torch.bfloat16):
-            made = self.networks(image.detach(), faces)
-            real = self.networks(target, faces)
+            made = self.networks(image.detach(), faces, audio)
+            real = self.networks(target, faces, audio)
         loss = discriminator_loss(real, made)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return float(loss.detach())
 
-    def terms(self, image: Tensor, target: Tensor, faces: Tensor) -> dict[str, Tensor]:
+    def terms(
+        self, image: Tensor, target: Tensor, faces: Tensor, audio: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return what the generator pays: `adversarial` and `matching`; arguments as of `learn`."""
         self.networks.requires_grad_(False)
-        made = self.networks(image, faces)
+        made = self.networks(image, faces, audio)
         with torch.no_grad():
-            real = self.networks(target, faces)
+            real = self.networks(target, faces, audio)
         self.networks.requires_grad_(True)
         return {"adversarial": generator_loss(made), "matching": matching_loss(real, made)}
 

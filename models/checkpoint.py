@@ -46,19 +46,12 @@ def load_checkpoint(
     Raises:
         BadInputError: the file is missing, damaged or of another preset.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
+    tensors, metadata = _read(path)
     if metadata.get("preset") != preset:
         raise BadInputError(f"{path} is of preset {metadata.get('preset')}, not {preset}")
     for name, network in networks.items():
-        prefix = f"{name}/"
-        weights = {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
         try:
-            network.load_state_dict(weights)
+            network.load_state_dict(_weights(tensors, name))
         except RuntimeError as error:
             raise BadInputError(
                 f"{path} holds no {name} of preset {preset} as it is now: another version wrote it"
@@ -66,6 +59,29 @@ def load_checkpoint(
     for name, optimizer in (optimizers or {}).items():
         optimizer.load_state_dict(_optimizer_state(tensors, name, optimizer))
     return int(metadata["step"])
+
+
+def load_related(path: Path, networks: dict[str, nn.Module], new: str) -> None:
+    """Read the networks of a checkpoint into ones that have further parts.
+
+    Args:
+        path: a checkpoint of any preset.
+        networks: by the names in it.
+        new: what the names of parts begin with that it need not have; they stay as they are.
+
+    Raises:
+        BadInputError: the file is missing or damaged, or its networks differ otherwise.
+    """
+    for name, network in networks.items():
+        weights = _weights(_read(path)[0], name)
+        own = network.state_dict()
+        added = {key: value for key, value in own.items() if key.startswith(new)}
+        try:
+            network.load_state_dict(added | weights)
+        except RuntimeError as error:
+            raise BadInputError(
+                f"{path} holds no {name} that this preset could go on from: {error}"
+            ) from error
 
 
 def held_networks(path: Path) -> set[str]:
@@ -79,6 +95,20 @@ def held_networks(path: Path) -> set[str]:
             return {name.split("/")[0] for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(f"{path} cannot be read as a checkpoint: {error}") from error
+
+
+def _weights(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f"{name}/"
+    return {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
 
 
 def _optimizer_state(

@@ -27,6 +27,7 @@ from shared.face_model import FaceModel
 from shared.layers import Layers, Mask
 from shared.params import Floats, Params
 from shared.pictures import Image
+from shared.sound_features import BANDS, FEATURES, STEPS
 
 MIN_IMAGES = 4  # a clip with fewer pictures makes no useful pairs
 HARD_SHARE = 0.5  # of the pairs have the farther of two candidates: most frames look alike
@@ -34,6 +35,9 @@ PHOTO_SHARE = 0.15  # of the pairs come from photographs: twelve times more peop
 # Around the face of a photograph the mesh's displacement undoes the motion exactly, as it never
 # does in a clip: there a photograph would teach the flow not to look, so it is not judged.
 JUDGED_MARGIN = 6  # pixels around a photograph's face
+# A call may have no sound, or have it too late for a frame: what was spoken last is then missing.
+SILENT_SHARE, CUT_SHARE = 0.25, 0.25
+LONGEST_CUT = 5  # steps of 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,10 @@ class Pairs(Dataset[dict[str, Tensor]]):
         if self.photos and random.random() < PHOTO_SHARE:
             photo = self.photos[random.integers(len(self.photos))]
             return self.photo_pair(photo, (reference, driving), augmentation)
-        return self.pair(reference, driving, augmentation)
+        pair = self.pair(reference, driving, augmentation)
+        if self.augment:
+            deafen(pair["audio"], random)
+        return pair
 
     def pair(self, reference: int, driving: int, augmentation: Augmentation) -> dict[str, Tensor]:
         """Return one pair of a clip's pictures by their indices.
@@ -93,7 +100,8 @@ class Pairs(Dataset[dict[str, Tensor]]):
             `reference`, (7, 256, 256) uint8, the layers of `shared.layers`; `target`,
             (3, 256, 256) uint8; `face` of the reference, (3, 256, 256), `faces` of the driving
             frame and two past, (9, 256, 256), `displacement`, (2, 256, 256), float32; `judged`,
-            (1, 256, 256), bool: where the rebuilt picture is compared with the target.
+            (1, 256, 256), bool: where the rebuilt picture is compared with the target; `audio`,
+            (300,), float32, features of the driving frame's sound.
         """
         clips = self.clips
         row, reference_row = clips.image_rows[driving], clips.image_rows[reference]
@@ -104,7 +112,8 @@ class Pairs(Dataset[dict[str, Tensor]]):
         shapes = [self._pose(identity, max(row - back, first)) for back in range(PAST)]
         target = self._view(driving, shapes[0])
         pair = self._draw(home, target, shapes[1:], augmentation)
-        return pair | {"judged": torch.ones(1, PICTURE_SIZE, PICTURE_SIZE, dtype=torch.bool)}
+        judged = torch.ones(1, PICTURE_SIZE, PICTURE_SIZE, dtype=torch.bool)
+        return pair | {"judged": judged, "audio": torch.from_numpy(clips.sound(driving))}
 
     def photo_pair(
         self, photo: int, motion: tuple[int, int], augmentation: Augmentation
@@ -128,7 +137,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         pair = self._draw(home, target, [target.shape] * (PAST - 1), augmentation)
         face = pair["faces"][:3].amax(dim=0, keepdim=True)
         judged = F.max_pool2d(face, 2 * JUDGED_MARGIN + 1, stride=1, padding=JUDGED_MARGIN) > 0
-        return pair | {"judged": judged}
+        return pair | {"judged": judged, "audio": torch.zeros(FEATURES)}
 
     def _draw(
         self, home: View, target: View, past: list[FaceShape], augmentation: Augmentation
@@ -162,6 +171,21 @@ class Pairs(Dataset[dict[str, Tensor]]):
     def _pose(self, identity: Floats, row: int) -> FaceShape:
         params: Params = self.model.fit(self.clips.points[row], identity)
         return self.renderer.pose(identity, params)
+
+
+def deafen(audio: Tensor, random: np.random.Generator) -> None:
+    """Take some pairs' sound away, or the end of it.
+
+    Args:
+        audio: features of one moment, (300,); changed.
+        random: decides.
+    """
+    share = random.random()
+    steps = audio.view(STEPS, BANDS)
+    if share < SILENT_SHARE:
+        steps.zero_()
+    elif share < SILENT_SHARE + CUT_SHARE:
+        steps[-int(random.integers(1, LONGEST_CUT + 1)) :] = 0
 
 
 def _planes(image: npt.NDArray[np.generic]) -> Tensor:

@@ -62,7 +62,8 @@ def evaluate(network: HeadGan, clips: list[list[Pair]]) -> tuple[Score, list[lis
         batch = {name: torch.stack([pair[name] for pair in clip]).to(device) for name in clip[0]}
         reference, target = (batch[n].float() / 127.5 - 1 for n in ("reference", "target"))
         features = network.encode(reference, batch["face"])
-        rebuilt = network(batch["faces"], batch["displacement"], reference, features)
+        audio = batch["audio"] if network.preset.audio else None
+        rebuilt = network(batch["faces"], batch["displacement"], reference, features, audio)
         shown = reference[:, :3]
         mesh = warp(shown, batch["displacement"])
         pictures = (rebuilt.image, rebuilt.warped, mesh, shown)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import load_checkpoint
 from models.engine import (
+    AUDIO_INPUT,
     DISPLACEMENT,
     ENCODER_INPUTS,
     FACE,
@@ -64,14 +65,16 @@ class ExportedGenerator(nn.Module):
         self.network = network
 
     def forward(
-        self, faces: Tensor, displacement: Tensor, reference: Tensor, *features: Tensor
+        self, faces: Tensor, displacement: Tensor, reference: Tensor, *rest: Tensor
     ) -> Tensor:
-        """Return the picture."""
+        """Return the picture; the rest is features, and audio last where the preset hears."""
+        audio = rest[-1] if self.network.preset.audio else None
+        features = rest[: len(cached(self.network))]
         by_name = dict(zip(cached(self.network), features, strict=True))
         # A composing preset takes its finest scale from the warped reference.
         fine, mouth = by_name.get("fine", features[0]), by_name.get("mouth", reference.new_zeros(1))
         kept = ReferenceFeatures(fine, by_name["middle"], by_name["coarse"], mouth)
-        image: Tensor = self.network(faces, displacement, reference, kept).image
+        image: Tensor = self.network(faces, displacement, reference, kept, audio).image
         return image
 
 
@@ -95,18 +98,27 @@ def sample_inputs(seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     )
 
 
+def sample_audio(network: HeadGan, seed: int) -> dict[str, Tensor]:
+    """Return seeded audio features, (1, audio), for a preset that hears; nothing for others."""
+    random = torch.Generator().manual_seed(seed)
+    length = network.preset.audio
+    return {AUDIO_INPUT: torch.rand(1, length, generator=random)} if length else {}
+
+
 def export(network: HeadGan, folder: Path) -> None:
     """Write `PRESET-encoder.onnx` and `PRESET-generator.onnx` into a folder, and check them."""
     network = network.eval().cpu().float()
     encoder_inputs, generator_inputs = sample_inputs(0)
+    audio = sample_audio(network, 0)
     names = list(cached(network))
     encoder = ExportedEncoder(network)
     with torch.no_grad():
         features = encoder(*encoder_inputs.values())
     for part, module, inputs, input_names, outputs in (
         ("encoder", encoder, tuple(encoder_inputs.values()), ENCODER_INPUTS, names),
-        ("generator", ExportedGenerator(network), (*generator_inputs.values(), *features),
-         GENERATOR_INPUTS + names, ["image"]),
+        ("generator", ExportedGenerator(network),
+         (*generator_inputs.values(), *features, *audio.values()),
+         GENERATOR_INPUTS + names + list(audio), ["image"]),
     ):  # fmt: skip
         path = folder / f"{network.preset.name}-{part}.onnx"
         torch.onnx.export(
@@ -131,11 +143,15 @@ def difference(network: HeadGan, folder: Path, seed: int = 1) -> float:
     encoder_inputs, generator_inputs = sample_inputs(seed)
     with torch.no_grad():
         features = network.encode(*encoder_inputs.values())
-        theirs = network(**generator_inputs, features=features).image.numpy()
+        audio = sample_audio(network, seed)
+        theirs = network(**generator_inputs, features=features, **audio).image.numpy()
     engine = load_cpu(find_weights(network.preset.name, folder), quantised=False)
     reference = engine.encode(*(value.numpy() for value in encoder_inputs.values()))
     ours = engine.generate(
-        reference, generator_inputs["faces"].numpy(), generator_inputs["displacement"].numpy()
+        reference,
+        generator_inputs["faces"].numpy(),
+        generator_inputs["displacement"].numpy(),
+        *(value.numpy() for value in audio.values()),
     )
     return float(np.abs(ours - theirs).max())
 

@@ -193,7 +193,9 @@ class RenderingNetwork(nn.Module):
             )
         )
         self.audio = nn.ModuleList(
-            AdaInBlock(width, preset.audio) for width in reversed(widths) if preset.audio
+            AdaInBlock(width, preset.audio, preset.residual)
+            for width in reversed(widths)
+            if preset.audio
         )
         self.ups = nn.ModuleList([Up(widths[2], widths[1]), Up(widths[1], widths[0])])
         if preset.compose:

@@ -50,6 +50,7 @@ def reconstruction_loss(
     perceptual: PerceptualDistance | None,
     weights: LossWeights,
     adversary: Adversary | None = None,
+    audio: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss and its terms.
 
@@ -60,6 +61,7 @@ def reconstruction_loss(
         perceptual: feature distance; None leaves its terms out.
         weights: of the terms.
         adversary: the discriminators; None leaves their terms out.
+        audio: audio features, (N, audio), which they know of in a preset that has them.
     """
     emphasis = _emphasis(faces).to(target.dtype)
     terms = {
@@ -78,7 +80,7 @@ def reconstruction_loss(
         terms["perceptual"] = perceptual(rebuilt.image, features)
         terms["warped_perceptual"] = perceptual(rebuilt.warped, features)
     if adversary is not None:
-        terms |= adversary.terms(rebuilt.image, target, faces)
+        terms |= adversary.terms(rebuilt.image, target, faces, audio)
     total = sum(
         (getattr(weights, name) * term for name, term in terms.items()), target.new_zeros(())
     )

@@ -16,7 +16,7 @@ import numpy as np
 import typer
 
 from models.engine.sample import SAMPLE
-from models.prepare import clip_frames, frame_count
+from models.prepare import clip_frames, frame_times
 from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
@@ -36,7 +36,7 @@ def make_sample(clip: Path, path: Path, frames: int) -> int:
         BadInputError: the clip's first frame shows no face.
     """
     model = FaceModel.load()
-    stride = max(PAST, frame_count(clip) // (frames + 1))
+    stride = max(PAST, len(frame_times(clip)) // (frames + 1))
     past: deque[Floats] = deque(maxlen=PAST)
     runs: list[Floats] = []
     home: Floats | None = None

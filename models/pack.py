@@ -67,6 +67,7 @@ def pack(clips: TrackedClips, model: FaceModel, progress: Progress) -> Arrays:
         "image_sizes": np.array([len(picture) for picture in pictures], np.int32),
         "person_bytes": clips.person_bytes,
         "person_sizes": np.diff(clips.person_ends).astype(np.int32),
+        "sounds": clips.sounds,
     }
 
 

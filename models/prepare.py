@@ -21,6 +21,7 @@ import numpy.typing as npt
 import typer
 from rich.progress import Progress
 
+from models.soundtrack import Kept, Soundtrack, keep, kept_silence
 from models.tracked import POINT_SCALE
 from shared.command import run_command
 from shared.crop import Crop
@@ -43,6 +44,8 @@ class Tracked:
         times: shape (N,), frame numbers in the clip; gaps are frames without a face.
         images: JPEG files of some frames, by row of `points`.
         people: PNG files of where the person is in each of these, by the same rows.
+        sounds: features of the sound at each of these (`shared.sound_features`), in 8 bits, by
+            the same rows; one without is silent.
     """
 
     name: str
@@ -50,11 +53,14 @@ class Tracked:
     times: list[int] = field(default_factory=list)
     images: dict[int, bytes] = field(default_factory=dict)
     people: dict[int, bytes] = field(default_factory=dict)
+    sounds: dict[int, Kept] = field(default_factory=dict)
 
-    def add_picture(self, picture: Image, person: Mask) -> None:
-        """Keep a picture of the frame whose points come next."""
+    def add_picture(self, picture: Image, person: Mask, sound: Kept | None = None) -> None:
+        """Keep a picture of the frame whose points come next; None is silence."""
         self.images[len(self.points)] = encode(picture)
         self.people[len(self.points)] = encode_mask(person)
+        if sound is not None:
+            self.sounds[len(self.points)] = sound
 
 
 def clip_frames(path: Path) -> Iterator[Image]:
@@ -64,16 +70,21 @@ def clip_frames(path: Path) -> Iterator[Image]:
             yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
 
 
-def frame_count(path: Path) -> int:
-    """Return the number of video frames in a clip."""
+def frame_times(path: Path) -> list[float]:
+    """Return when each video frame of a clip is shown, seconds, in the order they are shown."""
     with av.open(str(path)) as container:
-        return sum(packet.pts is not None for packet in container.demux(video=0))
+        return sorted(
+            float(packet.pts * packet.time_base)
+            for packet in container.demux(video=0)
+            if packet.pts is not None and packet.time_base is not None
+        )
 
 
 def track_clip(path: Path, images: int, finder: PersonFinder) -> Tracked:
     """Track a clip, keeping at most `images` of its frames as pictures."""
     tracked = Tracked(path.stem)
-    stride = max(1.0, frame_count(path) / images)
+    times, track = frame_times(path), Soundtrack.read(path)
+    stride = max(1.0, len(times) / images)
     crop, due = None, 0.0
     with Tracker() as tracker:
         for number, frame in enumerate(clip_frames(path)):
@@ -83,7 +94,9 @@ def track_clip(path: Path, images: int, finder: PersonFinder) -> Tracked:
             crop = crop or Crop.around(points, frame.shape[1], frame.shape[0])
             if number >= due:
                 picture = crop.cut(frame)
-                tracked.add_picture(picture, finder.find(picture))
+                at_s = times[min(number, len(times) - 1)]
+                sound = keep(track.features(at_s))
+                tracked.add_picture(picture, finder.find(picture), sound)
                 due += stride
             tracked.points.append(crop.to_units(points))
             tracked.times.append(number)
@@ -128,6 +141,8 @@ def save(path: Path, items: list[Tracked]) -> None:
     """Write tracked clips as one file of plain arrays (see `models.tracked` for the reader)."""
     blobs = [blob for item in items for blob in item.images.values()]
     masks = [mask for item in items for mask in item.people.values()]
+    silence = kept_silence(1)[0]
+    sounds = [item.sounds.get(row, silence) for item in items for row in item.images]
     rows: list[int] = []
     base = 0
     for item in items:
@@ -145,6 +160,7 @@ def save(path: Path, items: list[Tracked]) -> None:
         "image_sizes": np.array([len(blob) for blob in blobs], np.int32),
         "person_bytes": np.frombuffer(b"".join(masks), np.uint8),
         "person_sizes": np.array([len(mask) for mask in masks], np.int32),
+        "sounds": np.array(sounds, np.uint8),
     }
     np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub wants allow_pickle typed
 

@@ -1,10 +1,11 @@
-"""The generator's sizes: one definition, two presets."""
+"""The generator's sizes: one definition, and its presets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.errors import BadInputError
+from shared.sound_features import FEATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ PRESETS = {
         residual=True, displacement=True, compose=True, discriminator=(16, 4),
     ),
 }  # fmt: skip
+# What `lite` says about a face, and what was spoken with it.
+PRESETS["lite-audio"] = replace(PRESETS["lite"], name="lite-audio", audio=FEATURES)
 
 
 def preset(name: str) -> Preset:

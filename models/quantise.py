@@ -59,7 +59,11 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]  # it has no types
     @staticmethod
     def _read(engine: CpuEngine, sample: Sample) -> Iterator[dict[str, Floats]]:
         reference = engine.encode(sample.layers, sample.face)
-        fixed: dict[str, Any] = {"reference": sample.layers, **reference.features}
+        fixed: dict[str, Any] = {
+            "reference": sample.layers,
+            **reference.features,
+            **engine.silence,
+        }
         for faces, displacement in zip(sample.faces, sample.displacements, strict=True):
             yield {"faces": faces[None], "displacement": displacement[None], **fixed}
 

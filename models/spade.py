@@ -77,18 +77,27 @@ class AdaIn(nn.Module):
 
 
 class AdaInBlock(nn.Module):
-    """Twice AdaIN, LeakyReLU, convolution; the width stays (figure 9b)."""
+    """Twice AdaIN, LeakyReLU, convolution; the width stays (figure 9b).
 
-    def __init__(self, channels: int, vector: int) -> None:
+    With a residual connection, which the paper has not, it begins as nothing at all: a network
+    that was trained without it goes on as it was.
+    """
+
+    def __init__(self, channels: int, vector: int, residual: bool) -> None:
         super().__init__()
         self.norms = nn.ModuleList(AdaIn(channels, vector) for _ in range(2))
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        self.residual = residual
+        if residual:
+            for parameter in self.convs[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, features: Tensor, vector: Tensor) -> Tensor:
         """Return features (N, channels, H, W) under vectors (N, vector)."""
+        result = features
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            features = conv(F.leaky_relu(norm(features, vector), SLOPE))
-        return features
+            result = conv(F.leaky_relu(norm(result, vector), SLOPE))
+        return features + result if self.residual else result
 
 
 def warp(source: Tensor, flow: Tensor) -> Tensor:

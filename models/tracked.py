@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.soundtrack import LEVELS, Kept, kept_silence
 from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
@@ -35,6 +36,8 @@ class TrackedClips:
         image_ends: shape (M + 1,), where each file starts and the last one ends.
         person_bytes: PNG files of where the person is in each picture, likewise.
         person_ends: likewise.
+        sounds: shape (M, 300), features of the sound at each picture, in 8 bits; zeros where there
+            is none, as in every photograph.
     """
 
     names: list[str]
@@ -46,6 +49,7 @@ class TrackedClips:
     image_ends: npt.NDArray[np.int64]
     person_bytes: npt.NDArray[np.uint8]
     person_ends: npt.NDArray[np.int64]
+    sounds: Kept
 
     @classmethod
     def load(cls, path: Path, part: str = "") -> TrackedClips:
@@ -77,6 +81,8 @@ class TrackedClips:
                 image_ends=np.concatenate([[0], np.cumsum(own["image_sizes"])]),
                 person_bytes=own["person_bytes"],
                 person_ends=np.concatenate([[0], np.cumsum(own["person_sizes"])]),
+                # Files from before there was sound are silent.
+                sounds=own.get("sounds", kept_silence(len(own["image_rows"]))),
             )
         except (OSError, EOFError, KeyError, TypeError, ValueError, BadZipFile) as error:
             raise BadInputError(
@@ -88,6 +94,10 @@ class TrackedClips:
         """Return picture `index` of `image_rows`, RGB uint8 (256, 256, 3)."""
         data = self.image_bytes[self.image_ends[index] : self.image_ends[index + 1]]
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+    def sound(self, index: int) -> Floats:
+        """Return the features of the sound at picture `index`, (300,), in [0, 1]."""
+        return np.asarray(self.sounds[index] / LEVELS, np.float32)
 
     def person(self, index: int) -> Mask:
         """Return where the person is in picture `index`, uint8 (256, 256), 255 is wholly."""

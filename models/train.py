@@ -65,7 +65,9 @@ class RunLog:
 def main(
     data: Annotated[Path, typer.Option(help="File of models.pack.")] = Path("build/pairs.npz"),
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("build/lite"),
-    preset: Annotated[str, typer.Option(help="Generator preset: lite or full.")] = "lite",
+    preset: Annotated[
+        str, typer.Option(help="Generator preset: lite, lite-audio or full.")
+    ] = "lite",
     steps: Annotated[int, typer.Option(help="Optimiser steps in all.")] = 8000,
     batch: Annotated[int, typer.Option(help="Pairs a step.")] = 8,
     rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
@@ -75,6 +77,13 @@ def main(
     adversarial_from: Annotated[
         int | None,
         typer.Option(help="Step at which the discriminators begin; left out, they never do."),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint to begin from, of lite for lite-audio; a run that has one of its own "
+            "goes on with that."
+        ),
     ] = None,
     every: Annotated[int, typer.Option(help="Steps between checkpoints and sheets.")] = 500,
     minutes: Annotated[
@@ -87,7 +96,7 @@ def main(
     if steps < 1 or batch < 1:
         raise BadInputError("--steps and --batch must be at least 1")
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(preset, out, steps, rate, perceptual, seed, adversarial_from)
+    trainer = Trainer(preset, out, steps, rate, perceptual, seed, adversarial_from, start)
     pairs = Pairs(TrackedClips.load(data, "train"), seed, steps * batch)
     rest = Subset(pairs, range(trainer.step * batch, steps * batch))
     loader = DataLoader(

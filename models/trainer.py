@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.adversary import Adversary
-from models.checkpoint import held_networks, load_checkpoint, save_checkpoint
+from models.checkpoint import held_networks, load_checkpoint, load_related, save_checkpoint
 from models.headgan import HeadGan, Rebuilt
 from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
@@ -18,6 +18,7 @@ from models.presets import preset as preset_of
 WARMUP_STEPS = 200
 DECAY_SHARE = 0.3  # the last part of a run, over which the learning rate falls to nothing
 EMA_DECAY = 0.998
+NEW_PARTS = "render.audio."  # what a run may have that the one it starts from had not
 MUST = {"network", "ema", "optimizer"}  # a checkpoint without one of these is refused
 
 
@@ -39,6 +40,7 @@ class Trainer:
         perceptual: Path | None,
         seed: int,
         adversarial_from: int | None = None,
+        start: Path | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.preset, self.out, self.steps, self.rate = preset, out, steps, rate
@@ -63,6 +65,8 @@ class Trainer:
                 {name: made for name, made in self._networks.items() if name in MUST | held},
                 {name: made for name, made in self._optimizers.items() if name in MUST | held},
             )
+        elif start is not None:
+            load_related(start, {"network": self.network, "ema": self.ema}, NEW_PARTS)
 
     @property
     def checkpoint(self) -> Path:
@@ -98,10 +102,11 @@ class Trainer:
             rebuilt = only_judged(rebuild(self.network, batch), target, batch["judged"])
         # The adversary goes first: the generator then meets the one that has just learned.
         adversary = self.adversary if self.step >= self.adversarial_from else None
-        won = adversary.learn(rebuilt.image, target, faces, rate) if adversary else None
+        audio = batch["audio"] if self.network.preset.audio else None
+        won = adversary.learn(rebuilt.image, target, faces, rate, audio) if adversary else None
         with torch.autocast(self.device.type, torch.bfloat16):
             loss, terms = reconstruction_loss(
-                rebuilt, target, faces, self.perceptual, self.weights, adversary
+                rebuilt, target, faces, self.perceptual, self.weights, adversary, audio
             )
         if won is not None:
             terms["discriminator"] = won
@@ -129,7 +134,8 @@ def rebuild(network: HeadGan, batch: dict[str, Tensor]) -> Rebuilt:
     """Run the generator on a batch of `models.dataset.Pairs`."""
     reference = to_signed(batch["reference"])
     features = network.encode(reference, batch["face"])
-    rebuilt: Rebuilt = network(batch["faces"], batch["displacement"], reference, features)
+    audio = batch["audio"] if network.preset.audio else None
+    rebuilt: Rebuilt = network(batch["faces"], batch["displacement"], reference, features, audio)
     return rebuilt
 
 

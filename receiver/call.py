@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from receiver.figures import Figures
+from receiver.hearing import Hearing
 from receiver.painter import Painter
 from receiver.picture import Picture, with_mark
 from receiver.playout import Playout
@@ -20,6 +21,8 @@ from shared.params import Frame, Params
 from shared.pictures import PEER_MAX_BYTES, PEER_MAX_PIXELS, decode_picture
 from shared.tasks import spawn
 from shared.transport import CallReceiver
+from shared.voice import OpusPacket
+from shared.voice_inbox import VoicePacket
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ class Call:
         wants_reference: bool,
         face_model: str,
         on_end: Callable[[Call], None],
+        play: Callable[[OpusPacket], None],
     ) -> None:
         """Get ready for a caller.
 
@@ -52,11 +56,13 @@ class Call:
             wants_reference: the sender has to bring the photograph.
             face_model: fingerprint of the face model that the frames must belong to.
             on_end: called on the event loop when nothing of the call is left.
+            play: takes the call's sound when it is due, on the event loop.
         """
         self.wants_reference = wants_reference
         self.face_model = face_model
         self.figures = figures
         self.playout = playout
+        self.hearing = Hearing(play, playout.show_at_ms)
         self.link: CallReceiver | None = None
         self.began = False
         self.reason: str | None = None
@@ -129,9 +135,15 @@ class Call:
             self._clock_offset_ms = link.clock_offset_ms
         self._painter.offer(frame, received_ms)
 
+    def on_voice(self, packet: VoicePacket) -> None:
+        """Take a packet of sound."""
+        if self.reason is None and (link := self.link_stats()) is not None:
+            self.hearing.take(packet, link)
+
     def on_closed(self, reason: str) -> None:
         """The link is gone; finish in the background."""
         if self.reason is None:
+            self.hearing.stop()
             self._final = self.link_stats()  # its rates must not fall while files are written
             self.reason = reason
             log.debug("finishing the call: %s", reason)
@@ -149,7 +161,8 @@ class Call:
 
     def _paint(self, frame: Frame) -> None:
         assert self._origin is not None
-        image = self._portrait.paint(frame.params, self._origin)
+        heard = self.hearing.features(frame.captured_ms)
+        image = self._portrait.paint(frame.params, self._origin, heard)
         now = monotonic_ms()
         latency = None
         if self._clock_offset_ms is not None:

@@ -72,13 +72,14 @@ class Generator:
         self._past.clear()
         return picture
 
-    def generate(self, params: Params) -> Image:
+    def generate(self, params: Params, heard: Floats | None = None) -> Image:
         """Return the picture of a frame, RGB uint8 (256, 256, 3).
 
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
+            heard: features of its sound (`shared.sound_features`); None is silence.
         """
-        return self.paint(*self.render(params))
+        return self.paint(*self.render(params), heard)
 
     def render(self, params: Params) -> tuple[Floats, Floats]:
         """Draw a frame's geometry; frames must come in the order they are shown.
@@ -98,11 +99,11 @@ class Generator:
         displacement[0] = drawn.displacement.transpose(2, 0, 1)
         return faces, displacement
 
-    def paint(self, faces: Floats, displacement: Floats) -> Image:
+    def paint(self, faces: Floats, displacement: Floats, heard: Floats | None = None) -> Image:
         """Run the network on what `render` returned; RGB uint8 (256, 256, 3)."""
         if self._reference is None:
             raise RuntimeError("set_reference comes first")
-        picture = self._engine.generate(self._reference, faces, displacement)
+        picture = self._engine.generate(self._reference, faces, displacement, heard)
         levels = (picture[0].transpose(1, 2, 0) + 1) * np.float32(127.5)
         return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
 

@@ -17,7 +17,7 @@ def clean_offer(sdp: str) -> str:
     where multicast does not work, and the browser that hides behind one reaches us anyway.
 
     Args:
-        sdp: the offer; it may have one media section, a video.
+        sdp: the offer; it has a video, and may have sound after it.
 
     Raises:
         SignallingError: the sentence says why.
@@ -26,8 +26,8 @@ def clean_offer(sdp: str) -> str:
     if lines[0] != "v=0":
         raise SignallingError("the body is not a WebRTC offer")
     sections = [line.split()[0] for line in lines if line.startswith("m=")]
-    if sections != ["m=video"]:
-        raise SignallingError("an offer to watch has one media section, a video")
+    if sections not in (["m=video"], ["m=video", "m=audio"]):
+        raise SignallingError("an offer to watch has a video section, and at most a sound after it")
     for attribute in _NEEDED:
         if not any(line.startswith(attribute) for line in lines):
             raise SignallingError(f"the offer lacks {attribute}")

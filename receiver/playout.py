@@ -136,7 +136,7 @@ class Playout:
                 return None
         elif self._before is None or next_ms > newest.captured_ms + GUESSED_MS:
             return None
-        return self._show_at_ms(next_ms) + PATIENCE * self._interval_ms()
+        return self.show_at_ms(next_ms) + PATIENCE * self._interval_ms()
 
     def _predict(self, now_ms: float) -> Frame | None:
         """Return a frame in place of one that is missing."""
@@ -144,7 +144,7 @@ class Playout:
         if missed_ms is None or now_ms < missed_ms or shown is None or newest is None:
             return None
         # After a pause the frame that belongs here and now, not all those before it.
-        late_ms = now_ms - self._show_at_ms(shown.captured_ms)
+        late_ms = now_ms - self.show_at_ms(shown.captured_ms)
         steps = max(int(late_ms / self._interval_ms()), 1)
         if self._waiting:
             following = self._waiting[0]
@@ -172,9 +172,10 @@ class Playout:
         return max(apart / (newest.sequence - before.sequence), LEAST_FRAME_MS)
 
     def _due_ms(self, frame: Frame) -> float:
-        return self._show_at_ms(frame.captured_ms)
+        return self.show_at_ms(frame.captured_ms)
 
-    def _show_at_ms(self, captured_ms: float) -> float:
+    def show_at_ms(self, captured_ms: float) -> float:
+        """Return when a moment of the call clock is shown, on the receiver's clock."""
         return captured_ms + self._smallest.value() + self._target.value()
 
     def _is_stale(self, frame: Frame, now_ms: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 
 from shared.face_model import adapt
-from shared.params import Params
+from shared.params import Floats, Params
 from shared.pictures import Image
 
 _JPEG_QUALITY = 92
@@ -24,8 +24,8 @@ class FaceGenerator(Protocol):
     def set_reference(self, image: Image) -> Image:
         """Take a photograph and return its crop; BadInputError when it shows no face."""
 
-    def generate(self, params: Params) -> Image:
-        """Rebuild one frame."""
+    def generate(self, params: Params, heard: Floats | None) -> Image:
+        """Rebuild one frame; `heard` is what `shared.sound_features` made of its sound."""
 
 
 class Portrait:
@@ -72,12 +72,13 @@ class Portrait:
             self._generator.set_reference(self._photograph)
             self._painted = False
 
-    def paint(self, params: Params, origin: Params) -> Image:
+    def paint(self, params: Params, origin: Params, heard: Floats | None = None) -> Image:
         """Rebuild a frame in the relative setting (HeadGAN, section 3.4).
 
         Args:
             params: the frame's parameters.
             origin: the parameters the sender was calibrated on.
+            heard: features of the frame's sound; None where there is none.
 
         Raises:
             ParamsError: the two fit together to no face a camera can see.
@@ -86,4 +87,4 @@ class Portrait:
         generator = self._generator
         moved = adapt(params, origin, generator.reference_params)
         # Each was in range alone; a hostile pair may still name a face a thousand crops away.
-        return generator.generate(Params.from_vector(moved.to_vector()))
+        return generator.generate(Params.from_vector(moved.to_vector()), heard)

@@ -164,6 +164,7 @@ class Station:
             "lost": link.lost if link else 0,
             "loss": _loss(link),
             "frames_shown": call.figures.shown if call else 0,
+            "sound": call is not None and call.reason is None and call.hearing.packets > 0,
             "reference": self.portrait.tag,
             "reconnects": link.reconnects if link else 0,
             "watchers": len(self.watchers),
@@ -216,6 +217,7 @@ class Station:
             wants_reference=not self._options.own_reference,
             face_model=self._options.face_model,
             on_end=self._on_end,
+            play=self.watchers.play,
         )
         return self._call
 

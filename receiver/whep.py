@@ -1,4 +1,4 @@
-"""Watchers of the rebuilt picture: a WebRTC video track for each, by WHEP."""
+"""Watchers of the rebuilt picture: a WebRTC video track for each, by WHEP, and one of sound."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
 
 from receiver.offers import clean_offer
 from receiver.picture import Picture
@@ -21,6 +26,8 @@ from shared.link_config import link_settings
 from shared.pictures import Image
 from shared.sdp import SignallingError
 from shared.tasks import spawn
+from shared.voice import OpusPacket
+from shared.voice_track import VoiceTrack
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +39,7 @@ _CLOSE_S = 5.0
 class _Watcher:
     connection: RTCPeerConnection
     track: PictureTrack
+    voice: VoiceTrack
     connected: asyncio.Event
 
 
@@ -64,6 +72,11 @@ class Watchers:
                 return
             self._scheduled = True
         self._loop.call_soon_threadsafe(self._publish)
+
+    def play(self, packet: OpusPacket) -> None:
+        """Send a packet of sound to every watcher, as it came (event loop)."""
+        for watcher in self._watchers.values():
+            watcher.voice.put(packet)
 
     def end_call(self) -> None:
         """Keep the last picture for those who are watching; none for who comes later."""
@@ -100,6 +113,7 @@ class Watchers:
         if watcher is None:
             return False
         watcher.track.stop()
+        watcher.voice.stop()
         try:
             async with asyncio.timeout(_CLOSE_S):
                 await watcher.connection.close()
@@ -120,12 +134,18 @@ class Watchers:
                 watcher.track.publish(newest)
 
     async def _answer(self, offer: str) -> tuple[_Watcher, str]:
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers(link_settings())))
-        track = PictureTrack(self._newest)
-        watcher = _Watcher(connection, track, asyncio.Event())
+        connection = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=ice_servers(link_settings()), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
+            )
+        )
+        track, voice = PictureTrack(self._newest), VoiceTrack()
+        watcher = _Watcher(connection, track, voice, asyncio.Event())
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
             sender = connection.addTrack(track)
+            if any(one.kind == "audio" for one in connection.getTransceivers()):
+                connection.addTrack(voice)
             await connection.setLocalDescription(await connection.createAnswer())
             guard_datagrams(sender.transport)
         except Exception as error:  # aiortc raises many undocumented types on a hostile offer

@@ -82,6 +82,7 @@ class Capture:
     Attributes:
         queue: what was captured.
         count: pictures captured so far, the number of the next one.
+        start_ms: when a file's beginning was due on the call clock; None before it is known.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Capture:
         """
         self.queue = NewestQueue()
         self.count = count
+        self.start_ms: float | None = None
         self._source = source
         self._now_ms = now_ms
         self._first = deque(first or [])
@@ -130,15 +132,14 @@ class Capture:
             self.queue.end()
 
     def _read_on(self) -> None:
-        start_ms: float | None = None
         while not self._stopping.is_set():
             picture = self._first.popleft() if self._first else self._source.read()
             if picture is None:
                 return
             if not self._source.is_live:
-                if start_ms is None:
-                    start_ms = self._now_ms() - picture.at_s * 1000
-                wait_s = (start_ms + picture.at_s * 1000 - self._now_ms()) / 1000
+                if self.start_ms is None:
+                    self.start_ms = self._now_ms() - picture.at_s * 1000
+                wait_s = (self.start_ms + picture.at_s * 1000 - self._now_ms()) / 1000
                 if wait_s > 0 and self._stopping.wait(wait_s):
                     return
             number, self.count = self.count, self.count + 1

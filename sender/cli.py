@@ -75,6 +75,14 @@ def send(
         float, typer.Option(help="Most frames a second.", min=1, max=60)
     ] = _DEFAULTS.max_fps,
     loop: Annotated[bool, typer.Option("--loop", help="Play a file again and again.")] = False,
+    sound: Annotated[
+        bool,
+        typer.Option(
+            "--sound",
+            help="Send sound too, the microphone's or the file's: 21 kbps more on the wire while "
+            "somebody speaks.",
+        ),
+    ] = False,
     latency: Annotated[
         Latency,
         typer.Option(
@@ -113,7 +121,7 @@ def send(
             check_report_path(report)
         asyncio.run(
             _call(
-                Options(url, source, ref, seconds, max_fps, loop, timeout, latency, ca),
+                Options(url, source, ref, seconds, max_fps, loop, timeout, latency, ca, sound),
                 console,
                 report,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from sender.calibration import Calibration, find_calibration
 from sender.capture import Capture, Captured
 from sender.figures import Figures
 from sender.photograph import MIME, encode_photograph, read_photograph
+from sender.sound import Sound, open_sound
 from sender.sources import Source, open_source
 from sender.status import REFRESH_S, StatusLine
 from shared.clock import CallClock
@@ -30,6 +32,7 @@ from shared.params import Frame, Params
 from shared.tasks import spawn
 from shared.tracker import Tracker
 from shared.transport import CallSender
+from shared.voice import OpusPacket
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,7 @@ class Options:
         timeout_s: how long joining may take.
         latency: how long frames may wait for one another.
         ca_file: an authority that may have signed the receiver's certificate.
+        sound: send the clip's sound, or the microphone's.
     """
 
     url: str
@@ -61,6 +65,7 @@ class Options:
     timeout_s: float = 30.0
     latency: Latency = Latency.NORMAL
     ca_file: Path | None = None
+    sound: bool = False
 
 
 @dataclass(slots=True)
@@ -97,6 +102,9 @@ class Pipeline:
         self._stopping = threading.Event()
         # The tracker keeps state and is no faster in two threads: everything heavy runs in one.
         self._worker = ThreadPoolExecutor(1, "tracking")
+        self._sound: Sound | None = None
+        self._call: CallSender | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self) -> None:
         """Make the call.
@@ -106,14 +114,20 @@ class Pipeline:
             UnreachableError: the receiver was not reached, or lost.
         """
         options = self._options
+        self._loop = asyncio.get_running_loop()
         try:
             photograph = await self._work(lambda: _read_if_given(options.ref))
             source = await self._work(
                 lambda: open_source(options.source, options.max_fps, options.loop)
             )
             try:
+                if options.sound:
+                    # Opened before anybody poses: there may be none.
+                    self._sound = await self._work(self._open_sound)
                 await self._run_with(source, photograph)
             finally:
+                if self._sound is not None:
+                    await asyncio.to_thread(self._sound.stop)
                 await self._work(source.close)
         finally:
             self._stopping.set()
@@ -158,7 +172,17 @@ class Pipeline:
             clock=self._clock,
             latency=self._options.latency,
             settings=settings,
+            sound=self._options.sound,
         )
+
+    def _open_sound(self) -> Sound:
+        return open_sound(self._options.source, self._options.loop, self._send_voice)
+
+    def _send_voice(self, packet: OpusPacket) -> None:
+        """Send a packet of sound; called from the sound's own thread."""
+        if self._call is not None and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop ended before the thread
+                self._loop.call_soon_threadsafe(self._call.send_voice, packet)
 
     async def _talk(
         self,
@@ -182,6 +206,9 @@ class Pipeline:
                 capture.restart()
             else:
                 capture.start()
+            self._call = call
+            if self._sound is not None:
+                self._sound.start(self._clock.now_ms, lambda: capture.start_ms)
             await self._send_frames(call, capture, tracker, found)
         finally:
             self.outcome.figures.frames_captured = capture.count

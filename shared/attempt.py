@@ -13,6 +13,7 @@ from shared.errors import BadInputError, UnreachableError
 from shared.link import PARAMS_CHANNEL, REFERENCE_CHANNEL, Link
 from shared.link_config import LinkSettings
 from shared.messages import PROTOCOL_VERSION, Hello, Message, Refusal, Welcome
+from shared.sdp import without_extensions
 from shared.signalling import CallAddress, Joined, NoAnswerError, RefusedError, join
 from shared.tally import Tally
 from shared.wire_errors import UnexpectedError
@@ -36,6 +37,7 @@ class Attempt:
         on_message: Callable[[Link, Message], None],
         settings: LinkSettings,
         tally: Tally,
+        sends_sound: bool = False,
     ) -> None:
         """Make the connection, without a word to anybody.
 
@@ -44,12 +46,21 @@ class Attempt:
             on_message: takes what comes after the welcome.
             settings: timings and limits.
             tally: counts of the call.
+            sends_sound: whether the caller has sound to send.
         """
         loop = asyncio.get_running_loop()
         self._on_message = on_message
         self._open: asyncio.Future[None] = loop.create_future()
         self._reply: asyncio.Future[Welcome | Refusal] = loop.create_future()
-        self.link = Link(now_ms, self._take, _refuse_packet, settings, tally, sends_frames=True)
+        self.link = Link(
+            now_ms,
+            self._take,
+            _refuse_packet,
+            settings,
+            tally,
+            sends_frames=True,
+            sends_sound=sends_sound,
+        )
 
     async def run(
         self,
@@ -100,7 +111,7 @@ class Attempt:
         )
         await connection.setLocalDescription(await connection.createOffer())
         self.link.watch()
-        offer = connection.localDescription.sdp
+        offer = without_extensions(connection.localDescription.sdp)
         joined = await join(address, offer, ANSWER_S, sign(offer))
         on_answer(joined)
         try:

@@ -6,6 +6,7 @@ import asyncio
 import enum
 import logging
 from collections import deque
+from functools import partial
 from typing import Protocol
 
 from aiortc import RTCSessionDescription
@@ -35,6 +36,7 @@ from shared.reference_transfer import Assembly
 from shared.sdp import SignallingError, check_description
 from shared.tally import Tally
 from shared.tasks import spawn
+from shared.voice_inbox import VoicePacket
 from shared.wire import FrameDecoder
 from shared.wire_errors import UnexpectedError, WireError
 
@@ -62,6 +64,9 @@ class CallHandler(Protocol):
 
     def on_frame(self, frame: Frame, received_ms: float) -> None:
         """Take a frame; ``received_ms`` is :func:`shared.clock.monotonic_ms`."""
+
+    def on_voice(self, packet: VoicePacket) -> None:
+        """Take a packet of sound, at most twice as many as an honest caller sends."""
 
     def on_closed(self, reason: str) -> None:
         """The call is over; called exactly once."""
@@ -147,6 +152,7 @@ class CallReceiver:
         )
         connection = link.connection
         connection.on("datachannel", link.adopt)
+        link.on_voice = partial(self._on_voice, link)
         try:
             await connection.setRemoteDescription(RTCSessionDescription(offer_sdp, "offer"))
             if connection.sctp is None:
@@ -337,6 +343,10 @@ class CallReceiver:
             # An error here would end aiortc's receive loop, and with it the call.
             except Exception:
                 log.exception("showing frame %d failed", frame.sequence)
+
+    def _on_voice(self, link: Link, packet: VoicePacket) -> None:
+        if link is self._lifeline.current and self._stage is _Stage.FRAMES:
+            self._handler.on_voice(packet)
 
     def _on_closed(self, closed: asyncio.Future[str]) -> None:
         self._handler.on_closed(closed.result())

@@ -33,6 +33,7 @@ from shared.reference_transfer import announce, chunks
 from shared.signalling import CallAddress, Joined, NoAnswerError, NobodyError, leave
 from shared.tally import Tally
 from shared.tasks import spawn
+from shared.voice import OpusPacket
 from shared.wire_errors import UnexpectedError
 
 T = TypeVar("T")
@@ -61,12 +62,14 @@ class CallSender:
         settings: LinkSettings,
         face_model: str,
         latency: Latency,
+        sound: bool,
     ) -> None:
         self.wants_reference = False
         self.clock = clock
         self._address = address
         self._settings = settings
         self._face_model = face_model
+        self._sound = sound
         self._tally = Tally()
         self._lifeline = Lifeline(settings, self._tally, self._start_over, self._reconnect)
         self._join_id = new_join_id()
@@ -92,6 +95,7 @@ class CallSender:
         clock: CallClock | None = None,
         settings: LinkSettings | None = None,
         latency: Latency = Latency.LOW,
+        sound: bool = False,
     ) -> CallSender:
         """Join the call at a receiver.
 
@@ -102,6 +106,7 @@ class CallSender:
             clock: the call clock, when frames are captured already.
             settings: timings and limits of the link.
             latency: how long frames may wait for one another.
+            sound: whether there will be sound to send.
 
         Raises:
             UnreachableError: nobody there, busy, or no connection in time.
@@ -109,7 +114,7 @@ class CallSender:
         """
         settings = settings or link_settings()
         address = CallAddress.parse(url, settings.ca_file)
-        call = cls(address, clock or CallClock(), settings, face_model, latency)
+        call = cls(address, clock or CallClock(), settings, face_model, latency, sound)
         try:
             async with asyncio.timeout(timeout):
                 await call._race(_is_still_trying)
@@ -172,6 +177,12 @@ class CallSender:
             return False
         self._outgoing.add(frame)
         return True
+
+    def send_voice(self, packet: OpusPacket) -> None:
+        """Send a packet of sound; left out where a frame would be: the face goes first."""
+        link = self._lifeline.current
+        if link is not None and link.voice is not None and not self._is_stalled():
+            link.voice.put(packet)
 
     def _is_stalled(self) -> bool:
         link = self._lifeline.current
@@ -236,7 +247,9 @@ class CallSender:
     async def _attempt(self) -> tuple[Link, Welcome]:
         if self._lifeline.is_over():
             raise UnreachableError(f"the call ended: {await self.wait_closed()}")
-        attempt = Attempt(self.clock.now_ms, self._on_message, self._settings, self._tally)
+        attempt = Attempt(
+            self.clock.now_ms, self._on_message, self._settings, self._tally, self._sound
+        )
         self._lifeline.add(attempt.link)
         welcome = await attempt.run(
             self._address,

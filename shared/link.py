@@ -10,7 +10,13 @@ import logging
 import math
 from collections.abc import Callable
 
-from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCRtpSender,
+)
 
 from shared.consent import Consent
 from shared.datagram_guard import guard_datagrams
@@ -27,6 +33,8 @@ from shared.short_headers import prefer_short_headers
 from shared.short_records import prefer_short_records
 from shared.tally import Tally
 from shared.tasks import spawn
+from shared.voice_inbox import VoiceInbox, VoicePacket
+from shared.voice_track import VoiceTrack
 from shared.wire_errors import DuplicateError, StaleKeyError, TooOldError, WireError
 
 log = logging.getLogger(__name__)
@@ -49,6 +57,8 @@ class Link:
         said_bye: whether the other side ended the call with a goodbye.
         greeted: whether a receiver has taken the caller's hello; kept for the owner.
         on_heard: called for every sign of life of the other side.
+        on_voice: called for every packet of sound from the other side.
+        voice: takes this side's sound; None where it sends none.
     """
 
     def __init__(
@@ -60,6 +70,7 @@ class Link:
         tally: Tally,
         *,
         sends_frames: bool,
+        sends_sound: bool = False,
     ) -> None:
         """Make a connection that has not begun.
 
@@ -70,12 +81,19 @@ class Link:
             settings: timings and limits.
             tally: counts of the whole call.
             sends_frames: whether this is the sender's end.
+            sends_sound: whether it has sound to send too.
         """
         allow_loopback()
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers(settings)))
+        self.connection = RTCPeerConnection(
+            RTCConfiguration(
+                iceServers=ice_servers(settings), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE
+            )
+        )
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.final = self.said_bye = self.greeted = False
         self.on_heard: Callable[[], None] = lambda: None
+        self.on_voice: Callable[[VoicePacket], None] = lambda packet: None
+        self.voice = _add_voice(self.connection) if sends_sound else None
         self.reference: RTCDataChannel | None = None
         self.params: RTCDataChannel | None = None
         self._settings = settings
@@ -97,6 +115,7 @@ class Link:
         guard_datagrams(self.connection.sctp.transport)
         self._tally.meter.attach(self.connection)
         InboundGuard(self.connection, self.end_call)
+        VoiceInbox(self.connection, lambda packet: self.on_voice(packet))
         hasten(self.connection)
         prefer_short_headers(self.connection)
         prefer_short_records(self.connection)
@@ -282,3 +301,11 @@ class Link:
     def _heard(self) -> None:
         self._heard_ms = self._now_ms()
         self.on_heard()
+
+
+def _add_voice(connection: RTCPeerConnection) -> VoiceTrack:
+    track = VoiceTrack()
+    transceiver = connection.addTransceiver(track, "sendonly")
+    codecs = RTCRtpSender.getCapabilities("audio").codecs
+    transceiver.setCodecPreferences([one for one in codecs if one.mimeType == "audio/opus"])
+    return track

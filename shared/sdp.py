@@ -32,7 +32,8 @@ def check_description(text: str) -> None:
     """Refuse a session description that is not that of a HeadCall peer.
 
     Args:
-        text: SDP (RFC 8866): one section, a data channel transport with ICE and a fingerprint.
+        text: SDP (RFC 8866): a data channel transport with ICE and a fingerprint, and at most one
+            sound beside it.
 
     Raises:
         SignallingError: with the reason and an HTTP status.
@@ -73,8 +74,15 @@ def split_lines(text: str) -> list[str]:
     return lines
 
 
+def without_extensions(text: str) -> str:
+    """Return a session description without header extensions, 8 bytes in every packet of sound."""
+    return "".join(line for line in text.splitlines(True) if not line.startswith("a=extmap:"))
+
+
 def _check_media(media: list[str]) -> None:
-    if len(media) != 1 or not media[0].startswith("m=application "):
-        raise SignallingError("a call needs one data channel section and no other media")
-    if not media[0].endswith("webrtc-datachannel") or "DTLS/SCTP" not in media[0]:
+    kinds = sorted(line.split(" ", 1)[0] for line in media)
+    if kinds not in (["m=application"], ["m=application", "m=audio"]):
+        raise SignallingError("a call needs one data channel section and at most one of sound")
+    data = next(line for line in media if line.startswith("m=application "))
+    if not data.endswith("webrtc-datachannel") or "DTLS/SCTP" not in data:
         raise SignallingError("the data channel section must be webrtc-datachannel over DTLS")

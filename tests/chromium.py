@@ -59,9 +59,16 @@ class Page:
             await self._receive()
 
     async def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression, awaited when it is a promise."""
+        """Return the value of a JavaScript expression, awaited when it is a promise.
+
+        It runs as if a person had clicked, without which a browser plays no sound.
+        """
         result = await self.command(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=True,
         )
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")

@@ -23,7 +23,7 @@ from receiver.tokens import Tokens
 from receiver.web import create_app
 from receiver.whep import Watchers
 from shared.errors import BadInputError
-from shared.params import EXPRESSION_SIZE, Camera, Frame, Params
+from shared.params import EXPRESSION_SIZE, Camera, Floats, Frame, Params
 from shared.pictures import Image
 
 FACE_MODEL = "0123456789abcdef"
@@ -45,6 +45,7 @@ class Sketch:
     def __init__(self) -> None:
         self.references = 0
         self.generated = 0
+        self.heard: list[Floats | None] = []
 
     @property
     def reference_params(self) -> Params:
@@ -56,8 +57,9 @@ class Sketch:
         self.references += 1
         return np.full((256, 256, 3), image.mean(), np.uint8)
 
-    def generate(self, params: Params) -> Image:
+    def generate(self, params: Params, heard: Floats | None) -> Image:
         self.generated += 1
+        self.heard.append(heard)
         picture = np.full((256, 256, 3), (40, 90, 160), np.uint8)
         picture[: int(255 * abs(params.camera.rotation[2])) + 1] = (250, 220, 60)
         return picture

@@ -20,6 +20,7 @@ from shared.errors import BadInputError
 from shared.link_config import LinkSettings
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Frame, Params
 from shared.sdp import SignallingError
+from shared.voice_inbox import VoicePacket
 
 FACE_MODEL = "0123456789abcdef"
 
@@ -79,6 +80,9 @@ class Recorder:
     reasons: list[str] = field(default_factory=list)
     calibrated: asyncio.Event = field(default_factory=asyncio.Event)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
+    voice: list[VoicePacket] = field(default_factory=list)
+    wanted_voice: int = 1
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def on_reference(self, data: bytes, mime: str) -> None:
         if self.refusal:
@@ -93,6 +97,11 @@ class Recorder:
         self.frames.append((frame, received_ms))
         if len(self.frames) >= self.wanted_frames:
             self.enough.set()
+
+    def on_voice(self, packet: VoicePacket) -> None:
+        self.voice.append(packet)
+        if len(self.voice) >= self.wanted_voice:
+            self.heard.set()
 
     def on_closed(self, reason: str) -> None:
         self.reasons.append(reason)

@@ -6,15 +6,21 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 import pytest
+from aiortc.rtp import RtpPacket
 
+from receiver.hearing import WAITING
 from receiver.picture import Picture
 from receiver.video_file import VideoFile
 from shared.errors import BadInputError, UnreachableError
 from shared.transport import CallSender
-from tests.receiving import FACE_MODEL, client, frame, params, photograph, serving
+from shared.voice import PACKET_SAMPLES, RATE, VoiceEncoder
+from tests.receiving import FACE_MODEL, Sketch, client, frame, params, photograph, serving
+from tests.tones import tone
 
 
 class Seen:
@@ -103,6 +109,67 @@ async def test_the_callers_photograph_is_taken_and_a_bad_one_refused_with_a_sent
         assert response.headers["content-type"] == "image/jpeg"
         assert response.content[:2] == b"\xff\xd8"
         await caller.close("done")
+
+
+async def speak(caller: CallSender, at_ms: float, packets: int) -> None:
+    """Send silence, and from a moment of the call clock on a tone, in real time."""
+    encoder, begin = VoiceEncoder(), round(caller.clock.now_ms() * RATE / 1000)
+    for number in range(packets):
+        at = begin + number * PACKET_SAMPLES
+        samples = tone(PACKET_SAMPLES, start=at)
+        samples[: max(0, round(at_ms * RATE / 1000) - at)] = 0
+        due_ms = (at + PACKET_SAMPLES) * 1000 / RATE
+        await asyncio.sleep(max(0.0, due_ms - caller.clock.now_ms()) / 1000)
+        if (packet := encoder.encode(samples, at)) is not None:
+            caller.send_voice(packet)
+
+
+async def test_the_generator_hears_what_was_spoken_when_a_frame_was_captured() -> None:
+    seen, sketch = Seen(), Sketch()
+    async with serving(sinks=(seen,), generator=sketch) as (station, url):
+        caller = await CallSender.connect(url, timeout=20, face_model=FACE_MODEL, sound=True)
+        await caller.send_calibration(params())
+        await send(caller, seen, 0, 1)
+        assert sketch.heard == [None]
+        assert not station.stats()["sound"]
+        tone_ms = caller.clock.now_ms() + 1000
+        speaking = asyncio.create_task(speak(caller, tone_ms, 40))
+        for number in range(1, 45):
+            caller.send_frame(frame(number, captured_ms=int(caller.clock.now_ms())))
+            await asyncio.sleep(0.05)
+        await speaking
+        assert station.stats()["sound"]
+        await caller.close("done")
+        await seen.until(lambda: seen.ends == 1)
+        assert not station.stats()["sound"]
+    # A loaded machine is late by more than the clocks are wrong: generous on both sides.
+    loudest = [
+        (picture.captured_ms - tone_ms, float(heard.max()))
+        for picture, heard in zip(seen.pictures, sketch.heard, strict=True)
+        if heard is not None
+    ]
+    assert all(level < 0.3 for after_ms, level in loudest if after_ms < -200)
+    assert any(level > 0.7 for _, level in loudest)
+
+
+async def test_a_caller_who_floods_with_sound_is_still_seen() -> None:
+    seen = Seen()
+    async with serving(sinks=(seen,)) as (station, url):
+        caller = await CallSender.connect(url, timeout=20, face_model=FACE_MODEL, sound=True)
+        await caller.send_calibration(params())
+        await send(caller, seen, 0, 1)
+        link: Any = caller._lifeline.current
+        transport, noise = link.connection.sctp.transport, np.random.default_rng(1)
+        for number in range(300):
+            stamp = int(noise.integers(2**32))
+            packet = RtpPacket(96, 0, number, stamp, number % 7, noise.bytes(100))
+            await transport._send_rtp(packet.serialize())
+        await send(caller, seen, 1, 3)
+        call = station._call
+        assert call is not None
+        assert len(call.hearing._waiting) <= WAITING
+        await caller.close("done")
+        await seen.until(lambda: seen.ends == 1)
 
 
 async def test_a_second_caller_is_refused_and_the_first_call_goes_on() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Adam
 
 from models import checkpoint as module
-from models.checkpoint import held_networks, load_checkpoint, save_checkpoint
+from models.checkpoint import held_networks, load_checkpoint, load_related, save_checkpoint
 from shared.errors import BadInputError
 
 
@@ -135,3 +135,27 @@ def test_a_save_that_fails_leaves_the_old_file(path: Path, monkeypatch: pytest.M
 
 def test_a_save_leaves_nothing_beside_it(path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+class Grown(nn.Sequential):
+    """A network of the same parts and one more."""
+
+    def __init__(self, width: int = 4) -> None:
+        super().__init__(*network(7, width))
+        self.audio = nn.Linear(2, 3)
+
+
+def test_a_network_with_further_parts_goes_on_from_one_without(path: Path) -> None:
+    grown = Grown()
+    before = {name: value.clone() for name, value in grown.audio.state_dict().items()}
+    load_related(path, {"ema": grown}, "audio.")
+    assert torch.equal(grown[0].weight, network(5)[0].weight)
+    assert all(torch.equal(value, before[name]) for name, value in grown.audio.state_dict().items())
+
+
+def test_other_differences_are_refused(path: Path, tmp_path: Path) -> None:
+    for made, new in ((Grown(), "sound."), (Grown(width=5), "audio.")):
+        with pytest.raises(BadInputError, match="could go on from"):
+            load_related(path, {"ema": made}, new)
+    with pytest.raises(BadInputError, match="cannot be read"):
+        load_related(tmp_path / "none", {"ema": Grown()}, "audio.")

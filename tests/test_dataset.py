@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from models.augmentation import Augmentation
-from models.dataset import PHOTO_SHARE, Pairs
+from models.dataset import PHOTO_SHARE, Pairs, deafen
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
 from shared.layers import Layers
@@ -24,6 +25,7 @@ SHAPES = {
     "faces": (9, 256, 256),
     "displacement": (2, 256, 256),
     "judged": (1, 256, 256),
+    "audio": (300,),
 }
 
 
@@ -57,6 +59,30 @@ def test_pairs_have_their_shapes_types_and_ranges(pairs: Pairs) -> None:
     assert pair["judged"].dtype == torch.bool
 
 
+def test_a_pair_has_the_sound_of_its_driving_frame(clips: TrackedClips) -> None:
+    sounds = np.random.default_rng(0).integers(1, 256, (len(clips.image_rows), 300), np.uint8)
+    pairs = Pairs(replace(clips, sounds=sounds), seed=5, count=40)
+    pair = pairs.pair(0, 3, Augmentation.none())
+    np.testing.assert_allclose(pair["audio"], sounds[3] / 255, atol=1e-6)
+    photo = pairs.photo_pair(len(sounds) - 1, (0, 1), Augmentation.none())
+    assert not photo["audio"].any()
+
+
+def test_some_pairs_lose_their_sound_or_its_end() -> None:
+    random, kinds = np.random.default_rng(1), {"whole": 0, "cut": 0, "silent": 0}
+    for _ in range(400):
+        audio = torch.ones(300)
+        deafen(audio, random)
+        steps = audio.view(15, 20)
+        kept = int(steps.any(dim=1).sum())
+        assert bool((steps[:kept] == 1).all())
+        assert not steps[kept:].any()
+        kinds["whole" if kept == 15 else "cut" if kept else "silent"] += 1
+        assert kept == 0 or kept >= 10
+    assert kinds["whole"] == pytest.approx(200, abs=40)
+    assert kinds["cut"] == pytest.approx(100, abs=35)
+
+
 def test_a_pair_depends_on_seed_and_number_alone(clips: TrackedClips, pairs: Pairs) -> None:
     other_run = Pairs(clips, seed=5, count=400)
     for index in (7, 3):  # in another order, from a run of another length
@@ -74,7 +100,8 @@ def test_pictures_of_a_pair_are_two_of_the_same_clip(
     pairs: Pairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[tuple[int, int]] = []
-    monkeypatch.setattr(pairs, "pair", lambda *pair: taken.append(pair[:2]))
+    silent = {"audio": torch.zeros(300)}
+    monkeypatch.setattr(pairs, "pair", lambda *pair: taken.append(pair[:2]) or silent)
     monkeypatch.setattr(pairs, "photo_pair", lambda photo, motion, change: taken.append(motion))
     for index in range(40):
         pairs[index]
@@ -151,7 +178,8 @@ def test_validation_pairs_are_not_augmented(
 def test_a_share_of_pairs_are_photographs(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     photos: list[int] = []
     other: list[int] = []
-    monkeypatch.setattr(pairs, "pair", lambda *pair: other.append(pair[0]))
+    silent = {"audio": torch.zeros(300)}
+    monkeypatch.setattr(pairs, "pair", lambda *pair: other.append(pair[0]) or silent)
     monkeypatch.setattr(pairs, "photo_pair", lambda photo, *rest: photos.append(photo))
     for index in range(200):
         pairs[index]

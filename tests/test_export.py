@@ -14,13 +14,14 @@ from torch.optim import Adam
 
 from models import export as module
 from models.checkpoint import save_checkpoint
-from models.engine import DISPLACEMENT, FACE, FACES, LAYERS
+from models.engine import DISPLACEMENT, FACE, FACES, LAYERS, on_torch
 from models.engine.on_onnxruntime import load_cpu
 from models.engine.weights import find_weights
 from models.export import OPSET, PARITY, cached, difference, export, main, sample_inputs
 from models.headgan import HeadGan
 from models.presets import preset
 from shared.errors import BadInputError
+from tests import test_runner as runner
 
 # On shared cores two threads that spin for each other are slower by far than one.
 torch.set_num_threads(1)
@@ -29,7 +30,7 @@ torch.set_num_threads(1)
 exporting = pytest.mark.filterwarnings(
     r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning"
 )
-SMALL = {"lite": preset("lite"), "full": replace(
+SMALL = {"lite": preset("lite"), "lite-audio": preset("lite-audio"), "full": replace(
     preset("full"), widths=(4, 16, 64), flow_hidden=8, render_hidden=(8, 8, 8)
 )}  # fmt: skip
 
@@ -55,7 +56,8 @@ def check(network: HeadGan, other: HeadGan, folder: Path) -> None:
     onnx.checker.check_model(generator)
     assert [entry.version for entry in generator.opset_import if not entry.domain] == [OPSET]
     taken = [entry.name for entry in generator.graph.input]
-    assert taken == ["faces", "displacement", "reference", *cached(network)]
+    hears = ["audio"] if network.preset.audio else []
+    assert taken == ["faces", "displacement", "reference", *cached(network), *hears]
 
 
 @exporting
@@ -74,6 +76,40 @@ def test_the_command_exports_the_averaged_lite(tmp_path: Path) -> None:
     save_checkpoint(path, "lite", 7, networks, {"optimizer": Adam(network.parameters())})
     main(path, "lite", out)
     check(average, network, out)
+
+
+@exporting
+def test_a_network_that_hears_is_exported_and_hears_silence_without_sound(tmp_path: Path) -> None:
+    network = random_network("lite-audio")
+    # As after training: untrained blocks do nothing, and the exporter merges equal constants.
+    for block in network.render.audio:
+        nn.init.normal_(block.convs[-1].weight, std=0.2)
+    for value in network.parameters():
+        if not value.any():
+            nn.init.normal_(value, std=0.01)
+    export(network, tmp_path)
+    check(network, random_network("lite-audio", seed=1), tmp_path)
+    engine = load_cpu(find_weights("lite-audio", tmp_path), quantised=False)
+    encoder, generator = (
+        [value.numpy() for value in inputs.values()] for inputs in sample_inputs(2)
+    )
+    reference = engine.encode(*encoder)
+    audio = np.random.default_rng(1).random(300, np.float32)
+    silent, zeros, heard = (
+        engine.generate(reference, *generator[:2], given)
+        for given in (None, np.zeros(300, np.float32), audio)
+    )
+    np.testing.assert_array_equal(silent, zeros)
+    assert np.abs(silent - heard).max() > PARITY
+    other = on_torch.load(find_weights("lite-audio", tmp_path))
+    image = other.generate(other.encode(*encoder), *generator[:2], audio)
+    assert np.abs(image - heard).max() < PARITY
+    # Three callers, two a launch, each with a sound of its own; the first with none.
+    compiled = runner.made(find_weights("lite-audio", tmp_path), runner.HostDevice())
+    sounds = np.stack([np.zeros_like(audio), audio, audio])
+    frames = [np.concatenate([value] * 3) for value in generator[:2]]
+    images = compiled.generate_batch([compiled.encode(*encoder)] * 3, *frames, sounds)
+    np.testing.assert_allclose(images, np.concatenate([silent, heard, heard]), atol=1e-4)
 
 
 def test_a_network_that_differs_is_not_passed_over(

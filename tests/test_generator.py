@@ -38,7 +38,13 @@ class Recorder:
     def inputs(self) -> tuple[Floats, Floats]:
         return np.empty(FACES, np.float32), np.empty(DISPLACEMENT, np.float32)
 
-    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
         self.generated.append((faces, displacement))
         return reference.layers[:, :3] if self.answer is None else self.answer
 

@@ -33,7 +33,8 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> TrackedClips:
         for row in range(9):
             params = posed(random)
             if row in (1, 6):
-                item.add_picture(drawn(identity, params), outline(identity, params))
+                sound = np.full(300, 10 * number + row, np.uint8)
+                item.add_picture(drawn(identity, params), outline(identity, params), sound)
             item.points.append(face_model().points(identity, params))
             item.times.append(row)
         items.append(item)
@@ -53,6 +54,7 @@ def test_pictures_find_their_rows_again(sparse: TrackedClips) -> None:
     assert arrays["image_rows"].tolist() == [1, 4, 6, 9]
     assert arrays["lengths"].tolist() == [5, 5]
     assert arrays["times"].tolist() == [0, 1, 4, 5, 6] * 2
+    assert arrays["sounds"][:, 7].tolist() == [1, 6, 11, 16]
 
 
 @pytest.mark.parametrize("part", ["train", "val"])

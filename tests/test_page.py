@@ -16,9 +16,11 @@ from receiver.tokens import Role, Tokens
 from shared.face_model import FaceModel
 from shared.params import Frame
 from shared.transport import CallSender
+from shared.voice import PACKET_MS
 from tests import chromium
 from tests.driving import Drive, track
 from tests.receiving import FACE_MODEL, frame, params, serving
+from tests.tones import packets
 
 BROWSER = chromium.find()
 
@@ -47,6 +49,23 @@ MOVED = """(() => {
 })()""".replace("PIXELS", PIXELS)
 
 
+# Whether the page is given sound that is loud.
+HEARD = """(() => {
+  const video = document.getElementById("picture");
+  const track = video.srcObject?.getAudioTracks()[0];
+  if (!track) return null;
+  if (!window.context) {
+    window.context = new AudioContext();
+    window.analyser = window.context.createAnalyser();
+    window.context.createMediaStreamSource(new MediaStream([track])).connect(window.analyser);
+  }
+  window.context.resume();
+  const samples = new Float32Array(window.analyser.fftSize);
+  window.analyser.getFloatTimeDomainData(samples);
+  return Math.max(...samples.map(Math.abs)) > 0.05;
+})()"""
+
+
 async def talk(caller: CallSender, drive: Drive) -> None:
     """Send the clip to and fro for as long as the test lasts."""
     there_and_back = drive.params + drive.params[::-1]
@@ -56,6 +75,13 @@ async def talk(caller: CallSender, drive: Drive) -> None:
         caller.send_frame(Frame(sequence, int(caller.clock.now_ms()), params))
         sequence += 1
         await asyncio.sleep(0.08)
+
+
+async def speak(caller: CallSender) -> None:
+    """Send a tone for as long as the test lasts."""
+    for packet in packets(1000):
+        caller.send_voice(packet)
+        await asyncio.sleep(PACKET_MS / 1000)
 
 
 @pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
@@ -115,6 +141,34 @@ async def test_the_page_says_when_the_caller_is_cut_off(tmp_path: Path) -> None:
             await page.until(MOVED)
             talking.cancel()
             await caller.close("done")
+
+
+@pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
+async def test_the_page_plays_sound_after_a_click(tmp_path: Path) -> None:
+    assert BROWSER is not None
+    button = "document.getElementById('sound')"
+    async with (
+        serving() as (_, url),
+        chromium.browser(BROWSER, tmp_path / "profile", url) as page,
+    ):
+        caller = await CallSender.connect(url, timeout=30, face_model=FACE_MODEL, sound=True)
+        await caller.send_calibration(params())
+        face = Drive(b"", params(), [frame(n).params for n in range(60)], FACE_MODEL)
+        talking = asyncio.create_task(talk(caller, face))
+        await page.until(f"{STATE} === 'In a call'")
+        assert await page.evaluate(f"{button}.hidden")
+        speaking = asyncio.create_task(speak(caller))
+        await page.until(f"!{button}.hidden")
+        assert await page.evaluate("document.getElementById('picture').muted")
+        await page.evaluate(f"{button}.click()")
+        assert not await page.evaluate("document.getElementById('picture').muted")
+        assert await page.evaluate(f"{button}.textContent") == "Turn the sound off"
+        await page.until(HEARD)
+        await keep_screenshots(page, "sound")
+        for task in (talking, speaking):
+            task.cancel()
+        await caller.close("done")
+        await page.until(f"{button}.hidden")
 
 
 @pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")

@@ -12,15 +12,18 @@ import numpy as np
 import pytest
 
 from models import prepare
-from models.prepare import POINT_SCALE, Tracked, clip_frames, encode, encode_mask, frame_count
+from models.prepare import POINT_SCALE, Tracked, clip_frames, encode, encode_mask, frame_times
 from models.tracked import TrackedClips
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.person import PersonFinder
 from shared.tracker import Image, Tracker
+from shared.voice import RATE
+from tests.tones import tone
 
 FRAMES = 9
 IMAGES = 3
+TONE_FROM = 5  # frames before it are silent
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +32,15 @@ def clip(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        audio = container.add_stream("aac", rate=RATE)
+        audio.layout = "mono"
+        silence = np.zeros(TONE_FROM * RATE // 25, np.int16)
+        sound = np.concatenate([silence, tone(RATE // 5)])
+        for begin in range(0, len(sound), 1024):
+            heard = av.AudioFrame.from_ndarray(sound[None, begin : begin + 1024], "s16", "mono")
+            heard.sample_rate, heard.pts = RATE, begin
+            container.mux(audio.encode(heard))
+        container.mux(audio.encode(None))
         for image in islice(clip_frames(demo_clip), FRAMES):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode())
@@ -48,7 +60,8 @@ def tracked(clip: Path, finder: PersonFinder) -> Tracked:
 
 def test_frames_are_rgb_and_counted(clip: Path, demo_clip: Path) -> None:
     frames = list(clip_frames(clip))
-    assert len(frames) == frame_count(clip) == FRAMES
+    assert len(frames) == FRAMES
+    assert frame_times(clip) == pytest.approx([i / 25 for i in range(FRAMES)], abs=1e-3)
     assert all(frame.shape == (360, 640, 3) and frame.dtype == np.uint8 for frame in frames)
     original = next(clip_frames(demo_clip))
     assert np.abs(frames[0].astype(int) - original).mean() < 4
@@ -59,6 +72,13 @@ def test_every_frame_has_points_and_some_have_pictures(tracked: Tracked) -> None
     assert len(tracked.points) == FRAMES
     assert tracked.times == [*range(FRAMES)]
     assert list(tracked.images) == list(tracked.people) == [0, 3, 6]
+
+
+def test_each_picture_has_the_sound_before_it(tracked: Tracked) -> None:
+    loudest = {row: int(sound.max()) for row, sound in tracked.sounds.items()}
+    assert list(loudest) == [0, 3, 6]
+    assert loudest[0] == 0
+    assert loudest[3] < 100 < loudest[6]
 
 
 def test_the_person_is_found_in_each_picture(tracked: Tracked, finder: PersonFinder) -> None:
@@ -107,6 +127,7 @@ def test_photographs_are_tracked_or_left_empty(
         wall = photograph(tmp_path / "wall.jpg", np.full_like(frame, 90))
         assert (found.name, found.times) == ("face", [0])
         assert list(found.images) == list(found.people) == [0]
+        assert found.sounds == {}
         assert prepare.track_photo(wall, tracker, finder).points == []
         assert prepare.track_photo(note, tracker, finder).points == []
 
@@ -139,6 +160,8 @@ def test_what_is_saved_is_read_back(tracked: Tracked, tmp_path: Path) -> None:
     clips = TrackedClips.load(tmp_path / "saved.npz")
     assert clips.names == ["face", "still"]
     assert clips.image_rows.tolist() == [0, 3, 6, FRAMES]
+    np.testing.assert_allclose(clips.sound(2), tracked.sounds[6] / 255, atol=1e-6)
+    assert not clips.sound(3).any()
     points = np.stack([*tracked.points, *still.points])
     np.testing.assert_allclose(clips.points, points, atol=0.51 / POINT_SCALE)
     for index, blob in enumerate([*tracked.images.values(), *still.images.values()]):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.presets import PRESETS, preset
 from shared.errors import BadInputError
 
 
-def test_there_are_two_and_each_knows_its_name() -> None:
-    assert set(PRESETS) == {"full", "lite"}
+def test_there_are_three_and_each_knows_its_name() -> None:
+    assert set(PRESETS) == {"full", "lite", "lite-audio"}
     assert all(preset(name).name == name for name in PRESETS)
 
 
@@ -32,6 +34,11 @@ def test_lite_starts_from_the_mesh_below_full_resolution() -> None:
     assert lite.displacement
     assert lite.compose
     assert all(width % 16 == 0 for width in lite.widths)
+
+
+def test_lite_audio_is_lite_that_hears() -> None:
+    assert preset("lite-audio") == replace(preset("lite"), name="lite-audio", audio=300)
+    assert preset("lite").audio == preset("full").audio == 0
 
 
 @pytest.mark.parametrize("name", ["", "Lite", "huge"])

@@ -23,7 +23,7 @@ from models.engine.on_onnxruntime import load_cpu
 from models.engine.runner import TensorRtEngine
 from models.engine.sample import Sample, read_sample
 from models.engine.store import Built
-from models.engine.weights import find_weights
+from models.engine.weights import Weights, find_weights
 
 WEIGHTS = find_weights("lite")
 BATCH = 2
@@ -127,9 +127,9 @@ def device() -> HostDevice:
     return HostDevice()
 
 
-@pytest.fixture
-def engine(device: HostDevice) -> TensorRtEngine:
-    model = read_model(WEIGHTS.generator)
+def made(weights: Weights, device: HostDevice) -> TensorRtEngine:
+    """Return an engine on the host's memory that was built for BATCH callers."""
+    model = read_model(weights.generator)
     set_batch(model, BATCH)
     runtime = SimpleNamespace(deserialize_cuda_engine=Network)
     library = SimpleNamespace(
@@ -138,8 +138,13 @@ def engine(device: HostDevice) -> TensorRtEngine:
     flavour = SimpleNamespace(engine="tensorrt-rtx")
     builder: Any = SimpleNamespace(library=library, flavour=flavour, logger=None, complaints=[])
     host: Any = device
-    built = Built(WEIGHTS.encoder.read_bytes(), model.SerializeToString())
+    built = Built(weights.encoder.read_bytes(), model.SerializeToString())
     return TensorRtEngine(builder, host, built, BATCH)
+
+
+@pytest.fixture
+def engine(device: HostDevice) -> TensorRtEngine:
+    return made(WEIGHTS, device)
 
 
 def test_callers_that_share_a_launch_get_their_own_pictures(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.call_receiver import CallReceiver
 from shared.errors import BadInputError, UnreachableError
-from shared.sdp import SDP_LIMIT
+from shared.sdp import SDP_LIMIT, without_extensions
 from shared.signalling import CallAddress, SignallingError, check_description, join, leave
 from tests.sending import Recorder, serving
 
@@ -180,8 +180,22 @@ async def test_leaving_a_server_that_is_gone_is_no_error() -> None:
     await leave(address, address.whip)
 
 
+SOUND = "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=rtpmap:96 opus/48000/2\r\n"
+
+
 def test_a_good_description_passes() -> None:
     check_description(GOOD)
+    check_description(GOOD + SOUND)
+
+
+def test_one_sound_is_enough() -> None:
+    with pytest.raises(SignallingError, match="at most one of sound"):
+        check_description(GOOD + SOUND + SOUND)
+
+
+def test_header_extensions_are_left_out() -> None:
+    extended = SOUND + "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+    assert without_extensions(GOOD + extended) == GOOD + SOUND
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,18 @@ def test_adain_has_one_scale_and_shift_a_channel() -> None:
 
 
 def test_an_adain_block_keeps_the_shape_and_hears_the_vector() -> None:
-    block = AdaInBlock(4, 5)
+    block = AdaInBlock(4, 5, residual=False)
     features = torch.randn(1, 4, 8, 8)
     one, other = block(features, torch.zeros(1, 5)), block(features, torch.ones(1, 5))
     assert one.shape == features.shape
     assert (one - other).abs().max() > 1e-3
+
+
+def test_a_residual_adain_block_begins_as_nothing_and_learns() -> None:
+    block = AdaInBlock(4, 5, residual=True)
+    features, vector = torch.randn(2, 4, 8, 8), torch.rand(2, 5)
+    result = block(features, vector)
+    assert torch.equal(result, features)
+    result.square().mean().backward()
+    assert block.convs[-1].weight.grad is not None
+    assert block.convs[-1].weight.grad.abs().max() > 0

@@ -51,6 +51,16 @@ def test_every_picture_has_its_person(path: Path) -> None:
         assert not person[0].any()
 
 
+def test_files_from_before_there_was_sound_are_silent(path: Path, tmp_path: Path) -> None:
+    with np.load(path) as data:
+        older = {name: data[name] for name in data.files if name != "sounds"}
+    np.savez(tmp_path / "older.npz", **older)
+    clips = TrackedClips.load(tmp_path / "older.npz")
+    assert not clips.sound(0).any()
+    assert clips.sound(0).shape == (300,)
+    assert len(clips.sounds) == len(clips.image_rows)
+
+
 def refused(path: Path) -> None:
     with pytest.raises(BadInputError, match=r"not a file of tracked clips .*models\.prepare"):
         TrackedClips.load(path)

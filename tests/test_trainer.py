@@ -148,3 +148,39 @@ def test_a_run_can_take_up_an_adversary_later(batch: dict[str, Tensor], tmp_path
     assert "discriminator" in taken_up.train_step(batch)
     taken_up.save()
     assert "discriminators" in held_networks(taken_up.checkpoint)
+
+
+def test_a_run_that_hears_starts_from_one_that_does_not(
+    batch: dict[str, Tensor], tmp_path: Path
+) -> None:
+    first = Trainer("lite", tmp_path / "lite", 10, 1e-3, None, seed=0)
+    with torch.no_grad():
+        for value in first.ema.parameters():
+            value.mul_(1.01)
+    (tmp_path / "lite").mkdir()
+    first.save()
+    hears = Trainer(
+        "lite-audio", tmp_path, 10, 1e-3, None, seed=5, adversarial_from=0, start=first.checkpoint
+    )
+    assert hears.step == 0
+    for name in ("network", "ema"):
+        with torch.no_grad():
+            one, other = (rebuild(getattr(run, name), batch).image for run in (first, hears))
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+    # The first step moves the last layers, which begin as nothing; then the sound can be heard.
+    heard = batch | {"audio": torch.rand(BATCH, 300)}
+    for _ in range(2):
+        assert hears.train_step(heard)["adversarial"] is not None
+    with torch.no_grad():
+        one, other = (rebuild(hears.network, given).image for given in (batch, heard))
+    assert not torch.equal(one, other)
+    blocks = hears.network.render.audio
+    assert all(block.norms[0].gamma_beta.weight.grad.abs().max() > 0 for block in blocks)
+
+
+def test_a_run_goes_on_with_its_own_checkpoint(tmp_path: Path) -> None:
+    run = Trainer("lite-audio", tmp_path, 10, 1e-3, None, seed=0)
+    run.step = 4
+    run.save()
+    again = Trainer("lite-audio", tmp_path, 10, 1e-3, None, seed=1, start=tmp_path / "none")
+    assert again.step == 4

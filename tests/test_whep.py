@@ -12,6 +12,7 @@ from receiver.picture import Picture, with_mark
 from receiver.track import PictureTrack
 from receiver.whep import Watchers
 from shared.sdp import SignallingError
+from tests.tones import packets
 
 
 def picture(grey: int) -> Picture:
@@ -29,13 +30,14 @@ class Viewer:
     def _on_track(self, track: MediaStreamTrack) -> None:
         self.track = track
 
-    async def offer(self) -> str:
-        self.connection.addTransceiver("video", direction="recvonly")
+    async def offer(self, *kinds: str) -> str:
+        for kind in kinds or ("video",):
+            self.connection.addTransceiver(kind, direction="recvonly")
         await self.connection.setLocalDescription(await self.connection.createOffer())
         return self.connection.localDescription.sdp
 
-    async def watch(self, watchers: Watchers) -> str:
-        identifier, answer = await watchers.join(await self.offer())
+    async def watch(self, watchers: Watchers, *kinds: str) -> str:
+        identifier, answer = await watchers.join(await self.offer(*kinds))
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return identifier
 
@@ -66,6 +68,29 @@ async def test_watchers_see_each_picture_and_leave() -> None:
     assert len(watchers) == 0
     for viewer in viewers:
         await viewer.connection.close()
+
+
+async def test_watchers_hear_what_is_played_and_those_without_sound_see() -> None:
+    watchers, deaf, viewer = Watchers(4), Viewer(), Viewer()
+    tracks: list[MediaStreamTrack] = []
+    viewer.connection.on("track", tracks.append)
+    await viewer.watch(watchers, "video", "audio")
+    await deaf.watch(watchers)
+    assert [track.kind for track in tracks] == ["video", "audio"]
+    heard = asyncio.create_task(tracks[1].recv())
+    watchers.show(picture(90))
+    for packet in packets(40, hertz=500):
+        watchers.play(packet)
+        await asyncio.sleep(0.02)
+        if heard.done():
+            break
+    samples = (await asyncio.wait_for(heard, 20)).to_ndarray()
+    assert np.abs(samples).max() > 1000
+    viewer.track, _ = tracks
+    await asyncio.gather(viewer.sees(90), deaf.sees(90))
+    await watchers.close()
+    for one in (viewer, deaf):
+        await one.connection.close()
 
 
 async def test_who_comes_late_sees_the_picture_that_stands() -> None:
@@ -122,6 +147,7 @@ async def test_what_is_no_offer_to_watch_is_refused() -> None:
         good.replace("m=video", "m=audio"),
         good.replace("m=video", "m=application"),
         good + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n",
+        good + "m=audio 9 UDP/TLS/RTP/SAVPF 96\r\n" * 2,
         good + "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n" * 200,
         good + "a=x\r\n" * 2000,
         good.replace("a=ice-ufrag", "a=ignored"),

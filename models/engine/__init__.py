@@ -2,6 +2,7 @@
 
 from models.engine.choice import ENGINES
 from models.engine.interface import (
+    AUDIO_INPUT,
     DISPLACEMENT,
     ENCODER_INPUTS,
     FACE,
@@ -17,6 +18,7 @@ from models.engine.interface import (
 from models.engine.weights import shipped
 
 __all__ = [
+    "AUDIO_INPUT",
     "DISPLACEMENT",
     "ENCODER_INPUTS",
     "ENGINES",

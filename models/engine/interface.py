@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float32]
 
 ENCODER_INPUTS = ["reference", "face"]
 GENERATOR_INPUTS = ["faces", "displacement", "reference"]  # then the encoder's outputs
+AUDIO_INPUT = "audio"  # the last, of presets that hear
 LAYERS = (1, LAYER_CHANNELS, 256, 256)
 FACE = (1, 3, 256, 256)
 FACES = (1, 9, 256, 256)
@@ -73,17 +74,29 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1].
 
         Args:
             reference: what `encode` of this engine returned.
             faces: driving face images, current first and two past, (1, 9, 256, 256).
             displacement: mesh displacement, (1, 2, 256, 256), picture sides.
+            audio: features of the frame's sound, (300,), for a preset that hears; others leave
+                it. None is silence.
         """
 
     def generate_batch(
-        self, references: Sequence[Reference], faces: Floats, displacements: Floats
+        self,
+        references: Sequence[Reference],
+        faces: Floats,
+        displacements: Floats,
+        audio: Floats | None = None,
     ) -> Floats:
         """Return the pictures of several callers, (N, 3, 256, 256), in [-1, 1].
 
@@ -94,9 +107,13 @@ class Engine(ABC):
             references: one a caller.
             faces: (N, 9, 256, 256).
             displacements: (N, 2, 256, 256).
+            audio: (N, 300), or None.
         """
-        rows = zip(references, faces, displacements, strict=True)
-        return np.concatenate([self.generate(one, face[None], to[None]) for one, face, to in rows])
+        sounds = [None] * len(references) if audio is None else audio
+        rows = zip(references, faces, displacements, sounds, strict=True)
+        return np.concatenate(
+            [self.generate(one, face[None], to[None], heard) for one, face, to, heard in rows]
+        )
 
     def inputs(self) -> tuple[Floats, Floats]:
         """Return arrays for a frame's face images and displacement, contents undefined.

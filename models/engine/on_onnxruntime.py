@@ -21,6 +21,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from models.engine.interface import (
+    AUDIO_INPUT,
     DISPLACEMENT,
     ENCODER_INPUTS,
     FACES,
@@ -49,7 +50,9 @@ class CpuEngine(Engine):
         self._generator = open_session(generator)
         outputs = [output.name for output in self._encoder.get_outputs()]
         _expect(encoder, self._encoder, ENCODER_INPUTS)
-        _expect(generator, self._generator, GENERATOR_INPUTS + outputs)
+        #: What the generator is given besides, where it hears: silence.
+        self.silence = _silence(self._generator)
+        _expect(generator, self._generator, GENERATOR_INPUTS + outputs + list(self.silence))
         self._features = outputs
         self._precision = precision
 
@@ -64,13 +67,20 @@ class CpuEngine(Engine):
         outputs: Sequence[Floats] = self._encoder.run(self._features, inputs)
         return Reference(layers, dict(zip(self._features, outputs, strict=True)))
 
-    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
         inputs = {
             "faces": faces,
             "displacement": displacement,
             "reference": reference.layers,
             **reference.features,
+            **heard(self.silence, audio),
         }
         image: Floats = self._generator.run(["image"], inputs)[0]
         return image
@@ -87,6 +97,9 @@ class CudaEngine(Engine):
             name: ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, "cuda", 0)
             for name, shape in (("faces", FACES), ("displacement", DISPLACEMENT))
         }
+        self._silence = _silence(self._generator)
+        for name, value in self._silence.items():
+            self._given[name] = ort.OrtValue.ortvalue_from_numpy(value, "cuda", 0)
         self._image = ort.OrtValue.ortvalue_from_shape_and_type(IMAGE, np.float32, "cuda", 0)
         self._bindings: dict[int, tuple[Reference, Any]] = {}
 
@@ -107,10 +120,18 @@ class CudaEngine(Engine):
         kept |= dict(zip(self._features, binding.get_outputs(), strict=True))
         return Reference(layers, kept)
 
-    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
         self._given["faces"].update_inplace(faces)
         self._given["displacement"].update_inplace(displacement)
+        for name, value in heard(self._silence, audio).items():
+            self._given[name].update_inplace(value)
         self._generator.run_with_iobinding(self._bound_to(reference))
         image: Floats = self._image.numpy()
         return image
@@ -200,6 +221,21 @@ def source_of(generator: Path) -> str:
     """Return the digest of the weights that a quantised generator was made from."""
     known: dict[str, str] = open_session(generator).get_modelmeta().custom_metadata_map
     return known.get("source", "")
+
+
+def heard(silence: dict[str, Floats], audio: Floats | None) -> dict[str, Floats]:
+    """Return what a generator hears: nothing where it has no ears, silence where there is none."""
+    if audio is None:
+        return silence
+    return {name: audio.reshape(value.shape) for name, value in silence.items()}
+
+
+def _silence(session: ort.InferenceSession) -> dict[str, Floats]:
+    return {
+        entry.name: np.zeros(entry.shape, np.float32)
+        for entry in session.get_inputs()
+        if entry.name == AUDIO_INPUT
+    }
 
 
 def first_line(error: BaseException) -> str:

@@ -39,17 +39,31 @@ class TorchEngine(Engine):
             features = self._network.encode(given, self._tensor(face))
         return Reference(layers, {"reference": given, **features._asdict()})
 
-    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
-        return self.generate_batch([reference], faces, displacement)
+        return self.generate_batch([reference], faces, displacement, audio)
 
     def generate_batch(
-        self, references: Sequence[Reference], faces: Floats, displacements: Floats
+        self,
+        references: Sequence[Reference],
+        faces: Floats,
+        displacements: Floats,
+        audio: Floats | None = None,
     ) -> Floats:
         """Return the pictures of several callers from one launch."""
         torch = self._torch
         with torch.inference_mode():
             given = {"faces": self._tensor(faces), "displacement": self._tensor(displacements)}
+            if length := self._network.preset.audio:
+                silent = np.zeros((len(references), length), np.float32)
+                sound = silent if audio is None else audio.reshape(silent.shape)
+                given["audio"] = self._tensor(sound)
             same = len(references) == len(self._rows) and all(
                 one is other for one, other in zip(references, self._rows, strict=True)
             )
@@ -73,7 +87,11 @@ class TorchEngine(Engine):
         static = self._static
         features = ReferenceFeatures(*(static[name] for name in ReferenceFeatures._fields))
         return self._network(
-            static["faces"], static["displacement"], static["reference"], features
+            static["faces"],
+            static["displacement"],
+            static["reference"],
+            features,
+            static.get("audio"),
         ).image
 
     def _run_graph(self, given: dict[str, Any]) -> Any:

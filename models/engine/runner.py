@@ -12,6 +12,7 @@ import numpy as np
 from models.engine.builder import Builder
 from models.engine.cuda import CudaError, Device
 from models.engine.interface import (
+    AUDIO_INPUT,
     DISPLACEMENT,
     FACE,
     FACES,
@@ -101,12 +102,22 @@ class TensorRtEngine(Engine):
         device.free(face_at)
         return Reference(layers, {"device": features})
 
-    def generate(self, reference: Reference, faces: Floats, displacement: Floats) -> Floats:
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
-        return self.generate_batch([reference], faces, displacement)
+        return self.generate_batch([reference], faces, displacement, audio)
 
     def generate_batch(
-        self, references: Sequence[Reference], faces: Floats, displacements: Floats
+        self,
+        references: Sequence[Reference],
+        faces: Floats,
+        displacements: Floats,
+        audio: Floats | None = None,
     ) -> Floats:
         """Return the pictures of several callers, as many a launch as the engine was built for."""
         self._device.enter()
@@ -116,11 +127,22 @@ class TensorRtEngine(Engine):
             self._place(references[start:end])
             self._device.send(faces[start:end], self._buffers["faces"])
             self._device.send(displacements[start:end], self._buffers["displacement"])
+            self._hear(None if audio is None else audio.reshape(len(references), -1)[start:end])
             self._run()
             self._device.fetch(self._buffers["image"], self._image)
             self._device.wait()
             parts.append(self._image[: end - start].copy())
         return np.concatenate(parts)
+
+    def _hear(self, audio: Floats | None) -> None:
+        """Copy audio features to where a generator that hears takes them; None is silence."""
+        if AUDIO_INPUT not in self._buffers:
+            return
+        # Kept: it is read from until the GPU is waited for.
+        self._heard = np.zeros(self._generator.shapes[AUDIO_INPUT], np.float32)
+        if audio is not None:
+            self._heard[: len(audio)] = audio
+        self._device.send(self._heard, self._buffers[AUDIO_INPUT])
 
     def _place(self, references: Sequence[Reference]) -> None:
         """Copy references into the generator's inputs, where another one lies there."""

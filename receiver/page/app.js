@@ -23,6 +23,7 @@ const video = byId("picture");
 
 let watching = null; // the WHEP resource to leave when the page goes
 let hasPicture = false;
+let hasSound = false;
 
 // --- the picture ---------------------------------------------------------------------------
 
@@ -34,11 +35,13 @@ async function watch() {
     });
   });
   try {
+    const shown = new MediaStream();
     connection.addEventListener("track", ({ track, receiver }) => {
       if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0; // show at once
-      video.srcObject = new MediaStream([track]);
+      shown.addTrack(track);
+      video.srcObject = shown;
     });
-    connection.addTransceiver("video", { direction: "recvonly" });
+    for (const kind of ["video", "audio"]) connection.addTransceiver(kind, { direction: "recvonly" });
     await connection.setLocalDescription(await connection.createOffer());
     await gathered(connection);
     await connection.setRemoteDescription({ type: "answer", sdp: await exchange(connection) });
@@ -89,6 +92,21 @@ async function keepWatching() {
   }
 }
 
+// --- the sound -----------------------------------------------------------------------------
+
+// Browsers play nothing aloud before a click.
+function showSound(there) {
+  const button = byId("sound");
+  if (hasSound !== there) [hasSound, button.hidden] = [there, !there];
+  button.textContent = video.muted ? "Turn the sound on" : "Turn the sound off";
+}
+
+byId("sound").addEventListener("click", () => {
+  video.muted = !video.muted;
+  video.play().catch(() => {});
+  showSound(hasSound);
+});
+
 // --- the figures ---------------------------------------------------------------------------
 
 const show = (id, value, digits = 0) => {
@@ -118,6 +136,7 @@ function showStats(stats) {
   const visible = hasPicture && stats.state !== "waiting"; // never an earlier caller's last picture
   byId("empty").hidden = visible;
   video.classList.toggle("off", !visible);
+  showSound(stats.sound);
   showReference(stats.reference);
 }
 
