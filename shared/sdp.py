@@ -83,6 +83,6 @@ def _check_media(media: list[str]) -> None:
     kinds = sorted(line.split(" ", 1)[0] for line in media)
     if kinds not in (["m=application"], ["m=application", "m=audio"]):
         raise SignallingError("a call needs one data channel section and at most one of sound")
-    data = next(line for line in media if line.startswith("m=application "))
+    data = next(line for line in media if line.startswith("m=application"))
     if not data.endswith("webrtc-datachannel") or "DTLS/SCTP" not in data:
         raise SignallingError("the data channel section must be webrtc-datachannel over DTLS")

@@ -225,7 +225,7 @@ def test_a_head_that_moves_far_takes_everything_along(renderer: FaceRenderer) ->
         if corner:
             np.testing.assert_allclose(corners[:, 0], -corner * height, atol=1e-5)
         else:
-            assert (np.abs(corners[:, 0]) < 0.1 * share * height).all()
+            assert (np.abs(corners[:, 0]) < 0.3 * share * height).all()
 
 
 def test_a_turned_head_takes_its_hair_along_less_than_its_face(renderer: FaceRenderer) -> None:

@@ -156,5 +156,6 @@ async def test_sound_is_played_with_the_picture_it_belongs_to() -> None:
         hearing.take(packet, link())
     await asyncio.sleep(0.4)
     assert [pts for pts, _ in played] == [one.stamp for one in sent]
-    # It came PACKET_MS and the transit after its beginning; the rest it had to wait.
-    assert played[0][1] - begun >= delay_ms - PACKET_MS - TRANSIT_MS - 1
+    # It came PACKET_MS and the transit after its beginning; the rest it had to wait, to a timer's
+    # few milliseconds.
+    assert played[0][1] - begun >= delay_ms - PACKET_MS - TRANSIT_MS - 5
