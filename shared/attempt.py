@@ -109,7 +109,7 @@ class Attempt:
         self.link.adopt(
             connection.createDataChannel(PARAMS_CHANNEL, ordered=False, maxRetransmits=0)
         )
-        await connection.setLocalDescription(await connection.createOffer())
+        await self.link.describe(await connection.createOffer())
         self.link.watch()
         offer = without_extensions(connection.localDescription.sdp)
         joined = await join(address, offer, ANSWER_S, sign(offer))

@@ -59,7 +59,11 @@ class Lifeline:
         self._ending = False
 
     def add(self, link: Link) -> None:
-        """Take in a link that may come to carry the call; of too many the oldest is closed."""
+        """Take in a link that may come to carry the call; of too many the oldest is closed.
+
+        So is one that does not come to carry it within ``join_s``: when a silent link is heard
+        again, the caller gives up the others without telling.
+        """
         if self._ending:
             link.end("the call is over")
             return
@@ -70,6 +74,7 @@ class Lifeline:
         self._links.append(link)
         link.on_heard = partial(self._link_heard, link)
         link.closed.add_done_callback(partial(self._link_closed, link))
+        asyncio.get_running_loop().call_later(self._settings.join_s, self._expire, link)
 
     def carry(self, link: Link) -> bool:
         """Let a link carry the call from now on; every other one is closed.
@@ -124,6 +129,10 @@ class Lifeline:
         self.reconnecting = False
         log.info("the call ended: %s", reason)
         self.closed.set_result(reason)
+
+    def _expire(self, link: Link) -> None:
+        if link is not self.current:
+            link.end("it did not come to carry the call in time")
 
     def _link_heard(self, link: Link) -> None:
         if link is self.current:

@@ -16,6 +16,7 @@ from aiortc import (
     RTCDataChannel,
     RTCPeerConnection,
     RTCRtpSender,
+    RTCSessionDescription,
 )
 
 from shared.consent import Consent
@@ -104,10 +105,22 @@ class Link:
         self._sends_frames = sends_frames
         self._heard_ms = self._sent_ms = self._asked_ms = now_ms()
         self._sack: DelayedSack | None = None
+        self._gathering: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._pinging: asyncio.Task[None] | None = None
         self._early_replies = FIRST_PINGS
         self.connection.on("connectionstatechange", self._on_state)
+
+    async def describe(self, description: RTCSessionDescription) -> None:
+        """Set this side's description, which opens the connection's sockets.
+
+        aioice forgets the sockets it has opened when it is cancelled before it has them all: so
+        it is not, and closing waits for it (5 seconds at most, where a server does not answer).
+        """
+        self._gathering = spawn(
+            self.connection.setLocalDescription(description), "gathering candidates"
+        )
+        await asyncio.shield(self._gathering)
 
     def watch(self) -> None:
         """Count and guard the connection; call between gathering and the first exchange."""
@@ -194,6 +207,8 @@ class Link:
                 self._pinging.cancel()
             if self._sack is not None:
                 self._sack.stop()
+            if self._gathering is not None:
+                await asyncio.wait({self._gathering})
             await self.connection.close()
         finally:
             log.debug("a connection ended: %s", reason)

@@ -16,9 +16,12 @@ from receiver.station import Station
 from shared.call_receiver import CallReceiver
 from shared.claim import JOIN_HEADER, Claim, new_join_id, new_resume_token
 from shared.errors import UnreachableError
+from shared.lifeline import Lifeline
+from shared.link import Link
 from shared.link_config import LinkSettings
-from shared.messages import Reference
+from shared.messages import Message, Reference
 from shared.signalling import CallAddress, RefusedError, join
+from shared.tally import Tally
 from shared.transport import CallSender
 from tests.receiving import FACE_MODEL, client, frame, params, photograph, serving
 from tests.test_call import Seen
@@ -341,6 +344,27 @@ async def test_joining_in_vain_is_given_up_with_a_sentence() -> None:
             caller = await CallSender.connect(url, timeout=30, face_model=FACE_MODEL)
             await caller.close("done")
             assert station.stats()["state"] == "waiting"
+
+
+async def test_a_link_that_never_carries_the_call_is_closed() -> None:
+    settings = LinkSettings(join_s=0.2)
+    lifeline = Lifeline(settings, Tally(), lambda: None)
+    carrying, left = (
+        Link(lambda: 0.0, no_message, no_packet, settings, Tally(), sends_frames=False)
+        for _ in range(2)
+    )
+    lifeline.add(carrying)
+    assert lifeline.carry(carrying)
+    lifeline.add(left)
+    async with asyncio.timeout(30):
+        assert "in time" in await asyncio.shield(left.closed)
+    assert not carrying.is_over()
+    assert not lifeline.is_over()
+    await lifeline.close("the test is over")
+
+
+def no_message(link: Link, message: Message) -> None: ...
+def no_packet(link: Link, packet: bytes) -> None: ...
 
 
 async def test_tries_do_not_hold_a_place_without_end() -> None:

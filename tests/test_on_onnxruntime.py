@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,3 +68,11 @@ def test_callers_in_a_batch_and_a_new_reference_get_their_own_pictures() -> None
         np.testing.assert_array_equal(together[one], alone)
     swapped = engine.generate(references[1], sample.faces[:1], sample.displacements[:1])
     assert np.abs(swapped - together[:1]).max() > 0.1
+
+
+def test_nothing_is_collected_for_its_maker(tmp_path: Path) -> None:
+    # Its package has telemetry that is on: a database in the home folder, sent now and then.
+    load = "from models.engine import Engine; Engine.load('lite', 'onnxruntime')"
+    kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
+    subprocess.run([sys.executable, "-c", load], env=kept | {"HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*onnxruntime*")) == []
