@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -30,6 +32,7 @@ WARM_UP = 10
 # Each turn of a combination begins with caches full of another's.
 SETTLE = 2
 ROUNDS = 8
+RATE_SHARE = 0.3  # of a turn: frames at the receiver as in a call, several at a time
 FRAME_MS = 40
 SENDER = ("track", "fit", "encode")
 RECEIVER = ("decode", "render", "generate")
@@ -60,10 +63,24 @@ class Stages:
         self._crop = Crop.around(points, *WEBCAM)
         self._identity = self._model.calibrate(self._crop.to_units(points))
         self._generator.set_reference(self._crop.cut(frames[0]))
+        self._received = self._generator.reference_params
         self._encoder, self._decoder = FrameEncoder(), FrameDecoder()
         self._filter = OneEuroFilter()
         self._sequence = 0
         self.packet = b""
+
+    def rate(self, seconds: float) -> float:
+        """Return the pictures a second that a receiver makes, as many at a time as in a call."""
+        params, generator = self._received, self._generator
+        under_way: deque[Future[Image]] = deque()
+        made, start = 0, perf_counter()
+        with ThreadPoolExecutor(generator.lanes) as lanes:
+            while made == 0 or perf_counter() - start < seconds:
+                if len(under_way) == generator.lanes:
+                    under_way.popleft().result()
+                    made += 1
+                under_way.append(lanes.submit(generator.paint, *generator.render(params)))
+        return (made + len(under_way)) / (perf_counter() - start)
 
     def run(self, image: Image) -> Times | None:
         """Take one frame through; returns milliseconds by stage, None without a face."""
@@ -78,7 +95,7 @@ class Stages:
         frame = Frame(self._sequence, self._sequence * FRAME_MS, params)
         self.packet = self._encoder.encode([frame])
         marks.append(perf_counter())
-        received = self._decoder.decode(self.packet)[0].params
+        received = self._received = self._decoder.decode(self.packet)[0].params
         marks.append(perf_counter())
         geometry = self._generator.render(received)
         marks.append(perf_counter())
@@ -99,12 +116,14 @@ class Combination:
         preset: as asked for.
         engine_name: what really runs.
         rounds: for each of its turns, every frame's milliseconds by stage.
+        rates: for each of its turns, pictures a second of the receiver.
     """
 
     engine: str
     preset: str
     engine_name: str = ""
     rounds: list[list[Times]] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
 
 
 def measure(
@@ -140,7 +159,7 @@ def measure(
         for one, stages, pictures in turns:
             samples: list[Times] = []
             taken, start = 0, perf_counter()
-            while not samples or perf_counter() - start < seconds / ROUNDS:
+            while not samples or perf_counter() - start < (1 - RATE_SHARE) * seconds / ROUNDS:
                 times = stages.run(next(pictures))
                 if taken >= SETTLE and times is not None:
                     samples.append(times)
@@ -149,6 +168,7 @@ def measure(
                 if taken > 2 * len(frames) and not samples:
                     raise BadInputError("the clip loses the face: name one that shows it")
             one.rounds.append(samples)
+            one.rates.append(stages.rate(RATE_SHARE * seconds / ROUNDS))
             tick()
     return packets
 

@@ -6,25 +6,37 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from receiver.figures import Figures
 from receiver.hearing import Hearing
 from receiver.painter import Painter
 from receiver.picture import Picture, with_mark
 from receiver.playout import Playout
-from receiver.portrait import Portrait
+from receiver.portrait import Geometry, Portrait
 from receiver.sinks import Sinks
 from shared.clock import monotonic_ms
 from shared.errors import BadInputError
 from shared.link_stats import LinkStats
-from shared.params import Frame, Params
-from shared.pictures import PEER_MAX_BYTES, PEER_MAX_PIXELS, decode_picture
+from shared.params import Floats, Frame, Params
+from shared.pictures import PEER_MAX_BYTES, PEER_MAX_PIXELS, Image, decode_picture
 from shared.tasks import spawn
 from shared.transport import CallReceiver
 from shared.voice import OpusPacket
 from shared.voice_inbox import VoicePacket
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sketch:
+    """A frame that is drawn but not painted yet, with what it sounds like."""
+
+    sequence: int
+    captured_ms: int
+    due_ms: float
+    drawn: Geometry
+    heard: Floats | None
 
 
 class Call:
@@ -72,7 +84,7 @@ class Call:
         self._origin: Params | None = None
         self._final: LinkStats | None = None
         self._clock_offset_ms: float | None = None
-        self._painter = Painter(playout, self._paint)
+        self._painter = Painter(playout, self._draw, self._paint, self._show, portrait.lanes)
         prepared = self._painter.submit(portrait.forget if wants_reference else portrait.restart)
         prepared.add_done_callback(_log_failure)
 
@@ -159,16 +171,23 @@ class Call:
         self._painter.stop()
         self._sinks.end_call()
 
-    def _paint(self, frame: Frame) -> None:
+    def _draw(self, frame: Frame) -> _Sketch:
         assert self._origin is not None
         heard = self.hearing.features(frame.captured_ms)
-        image = self._portrait.paint(frame.params, self._origin, heard)
+        drawn = self._portrait.draw(frame.params, self._origin)
+        return _Sketch(frame.sequence, frame.captured_ms, self.playout.due_ms, drawn, heard)
+
+    def _paint(self, sketch: _Sketch) -> tuple[_Sketch, Image]:
+        return sketch, with_mark(self._portrait.paint(sketch.drawn, sketch.heard))
+
+    def _show(self, painted: tuple[_Sketch, Image]) -> None:
+        sketch, image = painted
         now = monotonic_ms()
         latency = None
         if self._clock_offset_ms is not None:
-            latency = now - frame.captured_ms - self._clock_offset_ms
-        picture = Picture(frame.sequence, frame.captured_ms, latency, with_mark(image))
-        self.figures.show(picture, now, now - self.playout.due_ms)
+            latency = now - sketch.captured_ms - self._clock_offset_ms
+        picture = Picture(sketch.sequence, sketch.captured_ms, latency, image)
+        self.figures.show(picture, now, now - sketch.due_ms)
         self._sinks.show(picture)
 
 

@@ -25,7 +25,10 @@ FOUND_PERSON = 0.8
 
 
 class Generator:
-    """Rebuilds frames of one person; not for two threads at once."""
+    """Rebuilds frames of one person.
+
+    Not for two threads at once, except ``paint``, which ``lanes`` threads may call.
+    """
 
     def __init__(self, engine: Engine, model: FaceModel) -> None:
         self._engine = engine
@@ -36,6 +39,11 @@ class Generator:
         self._reference_params: Params | None = None
         self._home: FaceShape | None = None
         self._identity: Floats | None = None
+
+    @property
+    def lanes(self) -> int:
+        """How many threads may paint at the same time."""
+        return self._engine.lanes
 
     @property
     def reference_params(self) -> Params:

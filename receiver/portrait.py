@@ -11,11 +11,17 @@ from shared.face_model import adapt
 from shared.params import Floats, Params
 from shared.pictures import Image
 
+Geometry = tuple[Floats, Floats]
+
 _JPEG_QUALITY = 92
 
 
 class FaceGenerator(Protocol):
     """What the running call needs of ``receiver.generator.Generator``."""
+
+    @property
+    def lanes(self) -> int:
+        """How many threads may paint at the same time."""
 
     @property
     def reference_params(self) -> Params:
@@ -24,15 +30,18 @@ class FaceGenerator(Protocol):
     def set_reference(self, image: Image) -> Image:
         """Take a photograph and return its crop; BadInputError when it shows no face."""
 
-    def generate(self, params: Params, heard: Floats | None) -> Image:
-        """Rebuild one frame; `heard` is what `shared.sound_features` made of its sound."""
+    def render(self, params: Params) -> Geometry:
+        """Draw the geometry of the next frame."""
+
+    def paint(self, faces: Floats, displacement: Floats, heard: Floats | None) -> Image:
+        """Rebuild a frame; `heard` is what `shared.sound_features` made of its sound."""
 
 
 class Portrait:
     """One photograph, ready to be moved.
 
-    Not for two threads at once, except ``jpeg`` and ``tag``, which any thread may read: a call
-    uses it on its painting thread alone.
+    Not for two threads at once, except ``jpeg`` and ``tag``, which any thread may read, and
+    ``paint``, which ``lanes`` threads may call: a call uses it on its painter's threads alone.
     """
 
     def __init__(self, generator: FaceGenerator) -> None:
@@ -41,6 +50,11 @@ class Portrait:
         self._painted = False
         self.jpeg: bytes | None = None
         self.tag = ""
+
+    @property
+    def lanes(self) -> int:
+        """How many threads may paint at the same time."""
+        return self._generator.lanes
 
     @property
     def ready(self) -> bool:
@@ -72,13 +86,12 @@ class Portrait:
             self._generator.set_reference(self._photograph)
             self._painted = False
 
-    def paint(self, params: Params, origin: Params, heard: Floats | None = None) -> Image:
-        """Rebuild a frame in the relative setting (HeadGAN, section 3.4).
+    def draw(self, params: Params, origin: Params) -> Geometry:
+        """Draw a frame's geometry in the relative setting (HeadGAN, section 3.4).
 
         Args:
-            params: the frame's parameters.
+            params: the parameters of the next frame.
             origin: the parameters the sender was calibrated on.
-            heard: features of the frame's sound; None where there is none.
 
         Raises:
             ParamsError: the two fit together to no face a camera can see.
@@ -87,4 +100,13 @@ class Portrait:
         generator = self._generator
         moved = adapt(params, origin, generator.reference_params)
         # Each was in range alone; a hostile pair may still name a face a thousand crops away.
-        return generator.generate(Params.from_vector(moved.to_vector()), heard)
+        return generator.render(Params.from_vector(moved.to_vector()))
+
+    def paint(self, drawn: Geometry, heard: Floats | None = None) -> Image:
+        """Rebuild a frame, RGB uint8 (256, 256, 3).
+
+        Args:
+            drawn: what `draw` returned.
+            heard: features of the frame's sound; None where there is none.
+        """
+        return self._generator.paint(*drawn, heard)

@@ -42,6 +42,8 @@ def frame(sequence: int, captured_ms: int | None = None) -> Frame:
 class Sketch:
     """Draws a bar whose height is the head's roll; a black photograph has no face."""
 
+    lanes = 1
+
     def __init__(self) -> None:
         self.references = 0
         self.generated = 0
@@ -57,11 +59,14 @@ class Sketch:
         self.references += 1
         return np.full((256, 256, 3), image.mean(), np.uint8)
 
-    def generate(self, params: Params, heard: Floats | None) -> Image:
+    def render(self, params: Params) -> tuple[Floats, Floats]:
+        return np.asarray(params.camera.rotation, np.float32), np.zeros(0, np.float32)
+
+    def paint(self, faces: Floats, displacement: Floats, heard: Floats | None) -> Image:
         self.generated += 1
         self.heard.append(heard)
         picture = np.full((256, 256, 3), (40, 90, 160), np.uint8)
-        picture[: int(255 * abs(params.camera.rotation[2])) + 1] = (250, 220, 60)
+        picture[: int(255 * abs(faces[2])) + 1] = (250, 220, 60)
         return picture
 
 

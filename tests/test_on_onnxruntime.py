@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 import onnx
 import pytest
 
-from models.engine.on_onnxruntime import load_cpu, multiplies_bytes
+from models.engine.on_onnxruntime import load_cpu, multiplies_bytes, share_out
 from models.engine.sample import read_sample
 from models.engine.weights import Pair, find_weights
 
@@ -76,3 +77,20 @@ def test_nothing_is_collected_for_its_maker(tmp_path: Path) -> None:
     kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
     subprocess.run([sys.executable, "-c", load], env=kept | {"HOME": str(tmp_path)}, check=True)
     assert list(tmp_path.rglob("*onnxruntime*")) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, (1, 1)), (2, (2, 1)), (4, (2, 3)), (64, (2, 4))]
+)
+def test_processors_are_shared_out(count: int, expected: tuple[int, int]) -> None:
+    assert share_out(count) == expected
+
+
+def test_pictures_made_at_the_same_time_are_those_made_one_by_one() -> None:
+    engine, sample = load_cpu(WEIGHTS), read_sample(frames=2)
+    reference = engine.encode(sample.layers, sample.face)
+    given = [(sample.faces[n : n + 1], sample.displacements[n : n + 1]) for n in (0, 1)] * 4
+    alone = [engine.generate(reference, *one) for one in given]
+    with ThreadPoolExecutor(2) as lanes:
+        together = list(lanes.map(lambda one: engine.generate(reference, *one), given))
+    np.testing.assert_array_equal(np.stack(together), np.stack(alone))

@@ -44,10 +44,15 @@ class Reference:
 
 
 class Engine(ABC):
-    """The exported reference encoder and generator of one preset; not for two threads at once."""
+    """The exported reference encoder and generator of one preset.
+
+    Not for two threads at once, except ``generate``, which ``lanes`` threads may call.
+    """
 
     #: Why it was chosen and not a faster one, one sentence for each that was passed over.
     passed_over: tuple[str, ...] = ()
+    #: How many pictures may be made at the same time, each on a thread of its own.
+    lanes: int = 1
 
     @classmethod
     def load(

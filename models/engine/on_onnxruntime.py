@@ -6,7 +6,9 @@ On a CPU whose instructions multiply bytes (VNNI) it runs the networks that `mod
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ from shared.errors import BadInputError
 log = logging.getLogger(__name__)
 
 _CPU_INFO = Path("/proc/cpuinfo")
+MOST_THREADS = 4  # more of them wait longer for one another than they compute
 _BYTE_PRODUCTS = {"avx512_vnni", "avx_vnni"}
 
 
@@ -47,7 +50,8 @@ class CpuEngine(Engine):
 
     def __init__(self, encoder: Path, generator: Path, precision: str = "FP32") -> None:
         self._encoder = open_session(encoder)
-        self._generator = open_session(generator)
+        self.lanes, threads = share_out(processors())
+        self._generator = open_session(generator, threads=threads)
         outputs = [output.name for output in self._encoder.get_outputs()]
         _expect(encoder, self._encoder, ENCODER_INPUTS)
         #: What the generator is given besides, where it hears: silence.
@@ -84,6 +88,26 @@ class CpuEngine(Engine):
         }
         image: Floats = self._generator.run(["image"], inputs)[0]
         return image
+
+    def generate_batch(
+        self,
+        references: Sequence[Reference],
+        faces: Floats,
+        displacements: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
+        """Return the pictures of several callers, made in as many lanes as there are."""
+        rows = range(len(references))
+        sounds = [None] * len(rows) if audio is None else audio
+        with ThreadPoolExecutor(self.lanes) as lanes:
+            pictures = lanes.map(
+                self.generate,
+                references,
+                (faces[row : row + 1] for row in rows),
+                (displacements[row : row + 1] for row in rows),
+                sounds,
+            )
+            return np.concatenate(list(pictures))
 
 
 class CudaEngine(Engine):
@@ -194,8 +218,32 @@ def multiplies_bytes(path: Path = _CPU_INFO) -> bool:
     return bool(_BYTE_PRODUCTS & set(flags.split()))
 
 
-def open_session(path: Path, cuda: bool = False) -> ort.InferenceSession:
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def share_out(count: int) -> tuple[int, int]:
+    """Return how many pictures are made at the same time, and by how many threads each.
+
+    A picture cannot keep two processors busy: much of it waits for memory, and after each of its
+    hundreds of steps the threads wait for one another. Two pictures can.
+
+    Args:
+        count: processors.
+    """
+    return (2, min(count - 1, MOST_THREADS)) if count > 1 else (1, 1)
+
+
+def open_session(path: Path, cuda: bool = False, threads: int = 0) -> ort.InferenceSession:
     """Open a network.
+
+    Args:
+        path: of the network.
+        cuda: whether to run it on a GPU.
+        threads: that one run uses; 0 for as many as there are processors.
 
     Raises:
         BadInputError: it cannot be read.
@@ -203,6 +251,7 @@ def open_session(path: Path, cuda: bool = False) -> ort.InferenceSession:
     """
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads
     # Spinning threads would take the cores that tracker and video encoder need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Small shares of work: a thread that lost its core for a while holds the others up less.
