@@ -143,8 +143,6 @@ def test_a_pickle_that_calls_something_is_refused(tmp_path: Path) -> None:
     with pytest.raises(pickle.UnpicklingError, match="has no place among weights"):
         _ArraysOnly(io.BytesIO(data)).load()
     assert not witness.exists()
-    pickle.loads(data)
-    assert witness.exists()  # it would have been called
 
 
 @pytest.mark.parametrize(
