@@ -48,6 +48,8 @@ class Engine(ABC):
 
     #: Why it was chosen and not a faster one, one sentence for each that was passed over.
     passed_over: tuple[str, ...] = ()
+    #: How many callers share a launch; 1 where `generate_batch` runs them one after the other.
+    batch: int = 1
 
     @classmethod
     def load(
