@@ -21,7 +21,7 @@ KINDS = ["400", "400", "400", "400", "415", "413", "401", "401"]
 def made() -> tuple[Bouncer, list[bytes]]:
     tokens = Tokens()
     requests = bad_joins(HOST, tokens.issue(Role.CALL, 600))
-    return Bouncer(Door(Guard([]), tokens)), requests
+    return Bouncer({"": Door(Guard([]), tokens)}), requests
 
 
 async def test_a_good_join_succeeds_during_a_flood() -> None:
