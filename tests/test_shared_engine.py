@@ -19,6 +19,7 @@ from models.engine.on_onnxruntime import load_cpu
 from models.engine.sample import Sample, read_sample
 from models.engine.shared_engine import SharedEngine
 from models.engine.weights import find_weights
+from tests.test_runner import BATCH, HostDevice, made
 
 WAIT_S = 30
 Work = list[int] | str
@@ -266,9 +267,19 @@ def pictures_of_callers(engine: Engine, sample: Sample) -> None:
 
 
 def test_the_pictures_are_those_of_single_calls_in_onnx_runtime() -> None:
-    pictures_of_callers(load_cpu(find_weights("lite")), read_sample(frames=4))
+    engine = load_cpu(find_weights("lite"))
+    assert engine.batch == 1
+    pictures_of_callers(engine, read_sample(frames=4))
 
 
 def test_the_pictures_are_those_of_single_calls_in_torch() -> None:
     pytest.importorskip("torch")
-    pictures_of_callers(Engine.load(engine="torch", batch=2), read_sample(frames=3))
+    engine = Engine.load(engine="torch", batch=2)
+    assert engine.batch == 2
+    pictures_of_callers(engine, read_sample(frames=3))
+
+
+def test_the_pictures_are_those_of_single_calls_where_a_launch_has_fixed_rows() -> None:
+    engine = made(find_weights("lite"), HostDevice())
+    assert engine.batch == BATCH
+    pictures_of_callers(engine, read_sample(frames=2))
