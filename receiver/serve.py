@@ -15,6 +15,7 @@ from receiver.config import ReceiverSettings, receiver_settings
 from receiver.door import Door
 from receiver.guard import Guard
 from receiver.links import LinkOffice, Links, is_local, reachable_url
+from receiver.loading import Loaded, load_generators
 from receiver.lobby import create_lobby
 from receiver.outputs import check_output, in_room
 from receiver.portrait import FaceGenerator, Portrait
@@ -30,10 +31,6 @@ from receiver.window import Window
 from shared.errors import BadInputError
 from shared.pictures import Image, read_picture
 from shared.tasks import spawn
-
-# The most rows that a launch of the generator has. Where every launch has all its rows, as in
-# TensorRT, a larger one costs a few callers more than it saves many.
-_BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +67,6 @@ class Options:
     def rooms(self) -> Sequence[int]:
         """The rooms' numbers, from 1; 0 is the only one."""
         return range(1, self.calls + 1) if self.calls > 1 else (0,)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What paints.
-
-    Attributes:
-        generators: one a room.
-        face_model: fingerprint of the face model they draw.
-        engine: what runs them, for display.
-        close: ends what runs them.
-    """
-
-    generators: Sequence[FaceGenerator]
-    face_model: str
-    engine: str
-    close: Callable[[], None] = lambda: None
-
-
-def load_generators(preset: str, engine: str, calls: int) -> Loaded:
-    """Return generators of a preset, all running on one engine."""
-    # Imported here: it takes seconds, and a mistake in the options should show at once.
-    from models.engine import Engine
-    from models.engine.shared_engine import SharedEngine
-    from receiver.generator import Generator
-    from shared.face_model import FaceModel
-
-    model = FaceModel.load()
-    loaded = Engine.load(preset=preset, engine=engine, batch=min(calls, _BATCH))
-    if calls == 1:  # its painter has the engine to itself
-        return Loaded([Generator(loaded, model)], model.fingerprint, loaded.name)
-    shared = SharedEngine(loaded)
-    generators = [Generator(shared.client(), model) for _ in range(calls)]
-    return Loaded(generators, model.fingerprint, loaded.name, shared.close)
 
 
 def run(
