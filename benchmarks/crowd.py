@@ -1,4 +1,4 @@
-"""Some calls at the same time on this machine, each with a receiver process of its own."""
+"""Some calls at the same time on this machine, to a receiver process each or to one for all."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from benchmarks.call import HANG_UP_TIMEOUT_S, READY_TIMEOUT_S
 from benchmarks.callers import JOIN_S, SENDING
 from benchmarks.child import Child, ChildFailedError
 from benchmarks.processes import Usage, cpu_per_s, share_mb, usage
+from receiver.outputs import in_room
 from shared.clock import monotonic_ms
 from shared.latency import Latency
 
@@ -93,6 +94,7 @@ def crowd(
     engine: str = "auto",
     preset: str = "lite",
     latency: Latency = Latency.NORMAL,
+    rooms: bool = False,
     tick: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Make calls at the same time and return what became of them.
@@ -105,21 +107,34 @@ def crowd(
         engine: the receivers'.
         preset: the receivers'.
         latency: the callers'.
+        rooms: one receiver takes all calls, each in a room, and not each a receiver of its own.
         tick: called ten times a second.
 
     Raises:
         ChildFailedError: a process failed, or a call did not come about.
     """
-    reports = [folder / f"receiver-{number}.json" for number in range(count)]
+    calls = [count] if rooms else [1] * count  # that each receiver takes
+    asked = [folder / f"receiver-{number}.json" for number in range(len(calls))]
+    reports = [
+        in_room(report, room)
+        for report, most in zip(asked, calls, strict=True)
+        for room in (range(1, most + 1) if most > 1 else (0,))
+    ]
     told = folder / "callers.json"
     for old in (*reports, told):
         old.unlink(missing_ok=True)
     with contextlib.ExitStack() as stack:
-        receivers = [stack.enter_context(_receiver(report, engine, preset)) for report in reports]
-        for one in receivers:  # they start together, on the same cores
-            one.wait_until(partial(_is_up, one), READY_TIMEOUT_S * count, tick)
+        receivers = [
+            stack.enter_context(_receiver(report, engine, preset, most))
+            for report, most in zip(asked, calls, strict=True)
+        ]
+        for one, most in zip(
+            receivers, calls, strict=True
+        ):  # they start together, on the same cores
+            one.wait_until(partial(_is_up, one, most), READY_TIMEOUT_S * count, tick)
         options = ["--report", str(told), "--seconds", str(seconds + SETTLE_S)]
-        options += ["--latency", latency.value, str(script), *map(_url, receivers)]
+        options += ["--latency", latency.value, str(script)]
+        options += [url for one in receivers for url in _urls(one)]
         callers = stack.enter_context(
             Child("callers", options, folder / "callers.log", module="benchmarks.callers")
         )
@@ -175,10 +190,10 @@ def summarise(watched: Crowd, reports: Sequence[Report], sent: CallersReport) ->
         ],
         "late_p95_ms_of_callers": [percentile(one, 95) for one in late_ms],
         "fps_of_callers": fps,
-        "cpu_s_per_s": float(np.mean(receiving)),
+        "cpu_s_per_s": sum(receiving) / count,
         "cpu_ms_per_picture": 1000 * sum(receiving) / sum(fps) if every else None,
-        "memory_mb": float(np.mean(watched.shares_mb)),
-        "rss_mb": float(np.mean([samples[-1].rss_mb for samples in usages[:-1]])),
+        "memory_mb": sum(watched.shares_mb) / count,
+        "rss_mb": sum(samples[-1].rss_mb for samples in usages[:-1]) / count,
         "sender": {
             "sent_fps": sent.sent_fps,
             "cpu_s_per_s": sending / count,
@@ -204,19 +219,18 @@ def _quarters(
     ]
 
 
-def _receiver(report: Path, engine: str, preset: str) -> Child:
-    options = ["--port", "0", "--once", "--report", str(report)]
+def _receiver(report: Path, engine: str, preset: str, calls: int) -> Child:
+    options = ["--port", "0", "--once", "--report", str(report), "--calls", str(calls)]
     options += ["--engine", engine, "--preset", preset]
     return Child("receiver", options, report.with_suffix(".log"))
 
 
-def _is_up(receiver: Child) -> bool:
-    return bool(_url(receiver))
+def _is_up(receiver: Child, calls: int) -> bool:
+    return len(_urls(receiver)) == calls
 
 
-def _url(receiver: Child) -> str:
-    found = _CALL_LINE.search(receiver.output())
-    return found[1] if found else ""
+def _urls(receiver: Child) -> list[str]:
+    return _CALL_LINE.findall(receiver.output())
 
 
 _Kind = TypeVar("_Kind", bound=BaseModel)

@@ -1,16 +1,19 @@
 """How many simultaneous calls one machine receives.
 
     python -m benchmarks.load --out OUT [--callers 1,2,4] [--seconds S] [--engine E] [--preset P]
+                              [--rooms]
 
-writes `OUT/load.json` and `OUT/load.png`. A receiver serves one caller, so a machine that receives
-several runs a process for each, on ports of their own, and so does this. The callers, all in one
-process more, send what was tracked beforehand, over real data channels (`benchmarks.callers`):
-neither cameras nor trackers take the receivers' cores. Nobody watches and nothing is written.
+writes `OUT/load.json` and `OUT/load.png`. A machine that receives several calls may run a receiver
+process for each, on ports of their own, and so does this; with `--rooms` it runs one for all
+(`receiver --calls`), and writes `OUT/load-rooms.json` and `.png`. The callers, all in one process
+more, send what was tracked beforehand, over real data channels (`benchmarks.callers`): neither
+cameras nor trackers take the receivers' cores. Nobody watches and nothing is written.
 
 A picture's lateness runs from when the playout wanted it to when it was painted. A number of calls
 holds a rate when every caller's pictures come at 98 % of it and the p95 of all pictures' lateness
 is below 100 ms, with that number and with every smaller one that was tried. `each` lists hold the
-quarters of the time. Memory is each process's share: what processes have in common counts once.
+quarters of the time. CPU time and memory are a call's share; memory that processes have in common
+counts once.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from benchmarks.load_plot import LIMIT_MS, RATES, draw
 from benchmarks.packaged import fetch
 from benchmarks.results import machine, write_result
 from benchmarks.video import cut
+from receiver.config import MOST_CALLS
 from shared.command import run_command
 from shared.errors import BadInputError
 from shared.latency import Latency
@@ -41,8 +45,12 @@ ENOUGH = 0.98
 MOST = 256
 
 
-def counts(text: str) -> list[int]:
+def counts(text: str, most: int = MOST) -> list[int]:
     """Return the numbers of callers that an option names, ascending.
+
+    Args:
+        text: as `1,2,4`.
+        most: the largest number that is possible.
 
     Raises:
         BadInputError: it names none.
@@ -51,8 +59,8 @@ def counts(text: str) -> list[int]:
         found = sorted({int(part) for part in text.split(",")})
     except ValueError:
         found = []
-    if not found or found[0] < 1 or found[-1] > MOST:
-        raise BadInputError(f"--callers {text}: give numbers from 1 to {MOST}, such as 1,2,4")
+    if not found or found[0] < 1 or found[-1] > most:
+        raise BadInputError(f"--callers {text}: give numbers from 1 to {most}, such as 1,2,4")
     return found
 
 
@@ -72,8 +80,14 @@ def holds(steps: Sequence[dict[str, Any]], rate: float) -> int:
     return most
 
 
-def sentence(steps: Sequence[dict[str, Any]]) -> str:
-    """Return in words how many calls hold which rate."""
+def sentence(steps: Sequence[dict[str, Any]], rooms: bool = False) -> str:
+    """Return in words how many calls hold which rate.
+
+    Args:
+        steps: figures by number of callers, ascending.
+        rooms: whether one receiver took all calls.
+    """
+    way = "one receiver process with a room each" if rooms else "a receiver process each"
     tried = ", ".join(str(step["callers"]) for step in steps)
     said = []
     for rate in RATES:
@@ -81,7 +95,7 @@ def sentence(steps: Sequence[dict[str, Any]]) -> str:
         calls = f"{most} calls hold" if most > 1 else "1 call holds"
         said.append(f"{calls if most else 'no number of calls holds'} {rate} fps")
     return (
-        f"With {tried} simultaneous calls tried, a receiver process each, {' and '.join(said)} "
+        f"With {tried} simultaneous calls tried, {way}, {' and '.join(said)} "
         f"with a p95 lateness under {LIMIT_MS:.0f} ms."
     )
 
@@ -150,11 +164,15 @@ def main(
     seconds: Annotated[float, typer.Option(min=2, help="How long to measure each number.")] = 15.0,
     engine: Annotated[str, typer.Option(help="The receivers' engine.")] = "auto",
     preset: Annotated[str, typer.Option(help="The receivers' generator preset.")] = "lite",
+    rooms: Annotated[
+        bool, typer.Option("--rooms", help="One receiver for all callers, not one for each.")
+    ] = False,
     latency: Annotated[Latency, typer.Option(help="The callers' setting.")] = Latency.NORMAL,
     clip: Annotated[Path | None, typer.Option(help="A face clip; default: the demo's.")] = None,
 ) -> None:
     """Measure how many simultaneous calls this machine receives."""
-    numbers = counts(callers)
+    numbers = counts(callers, MOST_CALLS if rooms else MOST)
+    name = "load-rooms" if rooms else "load"
     out.mkdir(parents=True, exist_ok=True)
     if clip is None:
         clip = out / "load-source.mp4"
@@ -167,7 +185,7 @@ def main(
             progress.update(task, description=f"{count} callers")
             found = crowd(
                 count, script, folder, seconds, engine=engine, preset=preset, latency=latency,
-                tick=progress.refresh,
+                rooms=rooms, tick=progress.refresh,
             )  # fmt: skip
             progress.advance(task)
             return found
@@ -178,13 +196,14 @@ def main(
         "engine": engine,
         "preset": preset,
         "latency_setting": latency.value,
+        "rooms": rooms,
         "holds": {f"{rate} fps": holds(steps, rate) for rate in RATES},
-        "sentence": sentence(steps),
+        "sentence": sentence(steps, rooms),
         "failed": failed,
         "steps": steps,
     }
-    write_result(out / "load.json", result)
-    draw(out / "load.png", result)
+    write_result(out / f"{name}.json", result)
+    draw(out / f"{name}.png", result)
     console = Console()
     console.print(report(steps))
     console.print(result["sentence"], highlight=False)

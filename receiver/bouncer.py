@@ -6,6 +6,8 @@ is not clearly bad goes on to the real parser, which decides for itself.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from starlette.responses import PlainTextResponse
@@ -14,16 +16,20 @@ from receiver.door import Door, check_offer, refused
 from receiver.guard import HEADERS
 from shared.sdp import SignallingError
 
-_STARTS = (b"POST /whip HTTP/1.1\r\n", b"POST /whep HTTP/1.1\r\n")
-_PATH = slice(5, 10)
+_START = re.compile(rb"POST (/\d+)?(/whip|/whep) HTTP/1\.1\r\n")
 _MOST_HEADERS = 40
 
 
 class Bouncer:
     """Stands before the web server's parser."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, doors: Mapping[str, Door]) -> None:
+        """Stand before some doors.
+
+        Args:
+            doors: by the path of their room: ``/1``, ``/2``…, or nothing for the only one.
+        """
+        self._doors = doors
 
     def answer(self, data: bytes) -> bytes | None:
         """Return the bytes that refuse a request, or None when it is not clearly bad.
@@ -31,14 +37,16 @@ class Bouncer:
         Args:
             data: the first bytes of a connection.
         """
-        if not data.startswith(_STARTS):
+        if (start := _START.match(data)) is None:
+            return None
+        room, path = (part.decode("ascii") for part in start.groups(b""))
+        if (door := self._doors.get(room)) is None:
             return None
         head, end, body = data.partition(b"\r\n\r\n")
         headers = _parse(head) if end else None
         if headers is None or headers.get("content-length") != str(len(body)):
             return None
-        path = data[_PATH].decode("ascii")
-        refusal = self._door.judge("POST", path, headers, "")
+        refusal = door.judge("POST", path, headers, "")
         if isinstance(refusal, PlainTextResponse):
             return _raw(refusal)
         try:

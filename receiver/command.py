@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from receiver.config import receiver_settings
+from receiver.config import MOST_CALLS, receiver_settings
 from shared.errors import BadInputError, HeadCallError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ Examples:
   receiver                          take the caller's own photograph, watch in a browser
   receiver --ref me.jpg             use this photograph; callers then send none
   receiver --once --out call.mp4    take one call, write it to a file, end
+  receiver --calls 4                take four calls at once, at http://localhost:8080/1 to /4
 
 \b
 Then, on the caller's side:
@@ -67,7 +68,8 @@ def receive(
         Path | None,
         typer.Option(
             help="Write the call to a video: FILE.mp4 for players, FILE.mkv lossless. An older "
-            "file of that name is replaced; later calls get -2, -3… in the name.",
+            "file of that name is replaced; later calls get -2, -3… in the name, and with --calls "
+            "every room its own: -room1, -room2….",
             metavar="FILE",
         ),
     ] = None,
@@ -77,7 +79,8 @@ def receive(
     report: Annotated[
         Path | None,
         typer.Option(
-            help="Write the call's figures (rate, latency, loss, every frame) to FILE.json.",
+            help="Write the call's figures (rate, latency, loss, every frame) to FILE.json; names "
+            "as of --out.",
             metavar="FILE",
         ),
     ] = None,
@@ -93,7 +96,22 @@ def receive(
         Path | None,
         typer.Option(help="Private key of the certificate (PEM).", metavar="FILE"),
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="End when the first call ends.")] = False,
+    calls: Annotated[
+        int,
+        typer.Option(
+            help="Calls to take at once. More than 1 have a room each, with a page of its own "
+            "under /1, /2…, and share one generator.",
+            min=1,
+            max=MOST_CALLS,
+        ),
+    ] = _DEFAULTS.calls,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once",
+            help="End when the first call ends; with --calls, once no other is on either.",
+        ),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log what happens, for finding faults.")
     ] = False,
@@ -105,7 +123,7 @@ def receive(
 
     try:
         tls = _tls(tls_cert, tls_key)
-        options = Options(host, port, preset, engine, ref, out, report, window, once, tls)
+        options = Options(host, port, preset, engine, ref, out, report, window, once, tls, calls)
         run(options, lambda links: _tell(links, ref))
     except HeadCallError as error:
         typer.echo(f"receiver: {error}", err=True)
@@ -123,12 +141,18 @@ def _tls(certificate: Path | None, key: Path | None) -> Tls | None:
 
 
 def _tell(links: Links, ref: Path | None) -> None:
+    if links.room:  # one of several; the list of all is told of last
+        typer.echo(f"Room {links.room}: watch at {links.watch}")
+        typer.echo(f"Call with: sender {links.call}")
+        return
     photograph = f"the photograph {ref}" if ref else "the caller's own photograph"
-    typer.echo(f"Watch at {links.watch} (showing {photograph}; Ctrl-C ends)")
-    typer.echo(f"Call with: sender {links.call}")
+    what = "Watch" if links.call else "All rooms"
+    typer.echo(f"{what} at {links.watch} (showing {photograph}; Ctrl-C ends)")
+    if links.call:
+        typer.echo(f"Call with: sender {links.call}")
     if links.protected:
         typer.echo("Whoever has a link gets in: send each only to the one it is for.")
-        if links.call.startswith("http:"):
+        if links.watch.startswith("http:"):
             typer.echo(
                 "Without --tls-cert and --tls-key the network between can read the links.", err=True
             )

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from shared.config import Settings
 
+MOST_CALLS = 16
+
 
 class ReceiverSettings(Settings):
     """Defaults of the receiver; ``HEADCALL_`` and the field's name sets one."""
@@ -17,7 +19,10 @@ class ReceiverSettings(Settings):
     # places, and is too short for people in talk to notice. Where frames come less evenly the
     # playout holds them longer by itself.
     playout_delay_ms: float = Field(20.0, ge=0, le=200, description="Least jitter delay.")
-    max_watchers: int = Field(4, ge=1, le=64, description="Watchers of the picture at most.")
+    max_watchers: int = Field(4, ge=1, le=64, description="Watchers of a caller at most.")
+    calls: int = Field(
+        1, ge=1, le=MOST_CALLS, description="Calls at once, each in a room of its own."
+    )
     allowed_hosts: str = Field(
         "", description="Host names the page may be opened under, comma separated."
     )

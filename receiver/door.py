@@ -15,7 +15,7 @@ SDP = "application/sdp"
 MAX_BODY = 64 * 1024
 _OFFERS = {"/whip": Role.CALL, "/whep": Role.WATCH}
 # What shows the picture or tells of the call. The page itself is the same for everybody.
-_WATCHING = ("/stats", "/reference.jpg", "/metrics")
+_WATCHING = ("/stats", "/reference.jpg", "/metrics", "/rooms")
 
 
 class Door:
@@ -36,7 +36,7 @@ class Door:
 
         Args:
             method: of the request.
-            path: of the request.
+            path: of the request, within the room where there are several.
             headers: by lower-case name.
             client: the other side's address.
         """
@@ -70,7 +70,7 @@ def check_offer(path: str, body: bytes) -> str:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SignallingError("the body is not a WebRTC offer") from error
-    if path.rstrip("/") == "/whep":
+    if path.rstrip("/").endswith("/whep"):
         return clean_offer(text)
     check_description(text)
     return text

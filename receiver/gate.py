@@ -38,7 +38,8 @@ class Gate:
             await send(message)
 
         client = (scope.get("client") or [""])[0]
-        verdict = self._door.judge(scope["method"], scope["path"], Headers(scope=scope), client)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))  # within the room
+        verdict = self._door.judge(scope["method"], path, Headers(scope=scope), client)
         if isinstance(verdict, Ticket):
             scope.setdefault("state", {})["ticket"] = verdict
         app = verdict if isinstance(verdict, PlainTextResponse) else self._app

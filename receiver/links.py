@@ -21,27 +21,41 @@ class Links:
 
     Attributes:
         watch: the page's address.
-        call: what ``sender`` takes.
+        call: what ``sender`` takes; nothing where nobody can be called.
         protected: whether they hold tokens, so that nobody gets in without them.
+        room: which room they lead to; 0 where there is one only, and for the list of all.
     """
 
     watch: str
     call: str
     protected: bool = False
+    room: int = 0
 
 
 class LinkOffice:
     """Prints links; a used or expired one is followed by a new one."""
 
-    def __init__(self, base: str, tokens: Tokens | None, settings: ReceiverSettings) -> None:
+    def __init__(
+        self,
+        base: str,
+        tokens: Tokens | None,
+        settings: ReceiverSettings,
+        room: int = 0,
+        *,
+        calls: bool = True,
+    ) -> None:
         """Get ready to print.
 
         Args:
             base: the receiver's address as others reach it.
             tokens: signs them; None on a machine's own loopback, where none are needed.
             settings: how long they are good.
+            room: which room they lead to, 0 where there is one only.
+            calls: whether one can call there; the list of all rooms can only be looked at.
         """
-        self._base = base
+        self._base = f"{base}/{room}" if room else base
+        self._room = room
+        self._calls = calls
         self._tokens = tokens
         self._settings = settings
         self._call = self._watch = ""
@@ -50,14 +64,13 @@ class LinkOffice:
         """Return the links as they are good now."""
         tokens, settings = self._tokens, self._settings
         if tokens is None:
-            return Links(self._base, self._base)
-        if not tokens.is_good(Role.CALL, self._call):
+            return Links(self._base, self._base if self._calls else "", room=self._room)
+        if self._calls and not tokens.is_good(Role.CALL, self._call):
             self._call = tokens.issue(Role.CALL, settings.call_link_minutes * _MINUTE_S)
         if not tokens.is_good(Role.WATCH, self._watch):
             self._watch = tokens.issue(Role.WATCH, settings.watch_link_minutes * _MINUTE_S)
-        return Links(
-            f"{self._base}/#token={self._watch}", f"{self._base}/#token={self._call}", True
-        )
+        watch, call = (f"{self._base}/#token={token}" for token in (self._watch, self._call))
+        return Links(watch, call if self._calls else "", True, self._room)
 
     async def keep_telling(self, tell: Callable[[Links], None]) -> None:
         """Tell the links again whenever one has become useless."""

@@ -32,6 +32,11 @@ def check_output(path: Path, endings: Iterable[str], option: str) -> None:
         raise BadInputError(f"{option} {path} cannot be written; choose another place")
 
 
+def in_room(path: Path, room: int) -> Path:
+    """Return the path for a room, ``x-room2.mp4``; room 0 is the only one and adds nothing."""
+    return path.with_stem(f"{path.stem}-room{room}") if room else path
+
+
 def numbered(path: Path, number: int) -> Path:
     """Return the path for the n-th call of this process: ``x.mp4``, ``x-2.mp4``, and so on."""
     return path if number == 1 else path.with_stem(f"{path.stem}-{number}")

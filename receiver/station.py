@@ -1,4 +1,4 @@
-"""The receiver as a whole: one photograph, one call at a time, and who watches it."""
+"""A caller's place: one photograph, one call at a time, and who watches it."""
 
 from __future__ import annotations
 
@@ -147,6 +147,15 @@ class Station:
             log.error("the call could not be finished in %.0f s", _FINISH_S)
         await self.watchers.close()
         self._ticker.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a call is on, or is being finished."""
+        return not self._finished.is_set()
+
+    async def wait_until_free(self) -> None:
+        """Wait until no call is on and the files of the last are written."""
+        await self._finished.wait()
 
     def stats(self) -> dict[str, Any]:
         """Return the running figures."""

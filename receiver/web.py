@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib.resources import files
 
@@ -52,15 +52,21 @@ def create_app(station: Station, door: Door) -> FastAPI:
     async def refuse(_: Request, refused: _RefusedError) -> Response:
         return refused.response
 
-    _add_page(app)
+    add_page(app, _PAGE)
     _add_figures(app, station)
     _add_calls(app, station, door.tokens)
     return app
 
 
-def _add_page(app: FastAPI) -> None:
+def add_page(app: FastAPI, page: Mapping[str, tuple[str, str]]) -> None:
+    """Serve the files of a page.
+
+    Args:
+        app: serves them.
+        page: name in ``receiver/page`` and media type, by path.
+    """
     folder = files("receiver") / "page"
-    for path, (name, media_type) in _PAGE.items():
+    for path, (name, media_type) in page.items():
         app.get(path)(_file_route((folder / name).read_bytes(), media_type))
 
 

@@ -100,7 +100,7 @@ async def serving(
     listener = bind("127.0.0.1", 0)
     listener.listen()
     door = Door(Guard([]), tokens)
-    server = WebServer(create_app(station, door), tls, Bouncer(door))
+    server = WebServer(create_app(station, door), tls, Bouncer({"": door}))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         url = url_of(listener, "https" if tls else "http")

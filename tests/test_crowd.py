@@ -73,14 +73,20 @@ def test_without_samples_there_is_a_sentence() -> None:
         summarise(early, [report(25, 1.0)], SENT)  # type: ignore[arg-type]
 
 
-@pytest.mark.timeout(400)  # four processes load their libraries at once
-def test_two_real_calls(demo_clip: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def script(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from benchmarks.video import cut
 
-    short = tmp_path / "short.mp4"
-    cut(demo_clip, 17.0, short)
-    Script.of(short).save(tmp_path / "script.npz")
-    found = crowd(2, tmp_path / "script.npz", tmp_path, 4.0)
+    folder = tmp_path_factory.mktemp("script")
+    cut(demo_clip, 17.0, folder / "short.mp4")
+    Script.of(folder / "short.mp4").save(folder / "script.npz")
+    return folder / "script.npz"
+
+
+@pytest.mark.timeout(400)  # up to four processes load their libraries at once
+@pytest.mark.parametrize("rooms", [False, True])
+def test_two_real_calls(script: Path, tmp_path: Path, rooms: bool) -> None:
+    found = crowd(2, script, tmp_path, 4.0, rooms=rooms)
     assert found["callers"] == 2
     assert len(found["fps_of_callers"]) == 2
     assert 0 < found["fps_least"] <= found["fps"] < FPS + 5
@@ -89,3 +95,4 @@ def test_two_real_calls(demo_clip: Path, tmp_path: Path) -> None:
     assert found["cpu_s_per_s"] > 0
     assert 50 < found["memory_mb"] <= found["rss_mb"] * 1.05
     assert found["sender"]["cpu_s_per_s"] < found["cpu_s_per_s"]
+    assert len(list(tmp_path.glob("receiver-*.log"))) == (1 if rooms else 2)

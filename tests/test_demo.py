@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -203,6 +204,35 @@ def test_an_interrupt_ends_the_child(tmp_path: Path, make_command: MakeCommand) 
         child.wait(20, tick=interrupt)
     with pytest.raises(ChildFailedError):
         child.check()
+
+
+def test_a_child_ends_with_a_parent_that_is_killed(
+    tmp_path: Path, make_command: MakeCommand
+) -> None:
+    make_command("sys.stdout.write('up'); sys.stdout.flush(); time.sleep(60)")
+    parent = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+from benchmarks.child import Child
+with Child("pretender", [], Path("log")) as child:
+    child.wait_until(lambda: child.output() == "up", 20)
+    sys.stdout.write(str(child.pid))
+    sys.stdout.flush()
+    child.wait(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pid = process.stdout.read(1)
+        process.kill()
+        pid += process.stdout.read()
+    stat = Path("/proc") / pid.decode() / "stat"
+    deadline = time.monotonic() + 20
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # One that has ended stays in the table, as Z, where nobody asks how.
+        while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_a_free_port_can_be_listened_on() -> None:

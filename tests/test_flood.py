@@ -21,7 +21,7 @@ KINDS = ["400", "400", "400", "400", "415", "413", "401", "401"]
 def made() -> tuple[Bouncer, list[bytes]]:
     tokens = Tokens()
     requests = bad_joins(HOST, tokens.issue(Role.CALL, 600))
-    return Bouncer(Door(Guard([]), tokens)), requests
+    return Bouncer({"": Door(Guard([]), tokens)}), requests
 
 
 async def test_a_good_join_succeeds_during_a_flood() -> None:
@@ -83,6 +83,20 @@ def test_the_bouncer_leaves_the_rest_to_the_parser(change: tuple[bytes, bytes]) 
     bouncer, requests = made()
     assert bouncer.answer(requests[0]) is not None
     assert bouncer.answer(requests[0].replace(*change)) is None
+
+
+def test_the_bouncer_knows_the_rooms_and_what_opens_each() -> None:
+    tokens = Tokens()
+    bad = bad_joins(HOST, tokens.issue(Role.CALL, 600))[0]
+    doors = {"/1": Door(Guard([]), Tokens()), "/12": Door(Guard([]), tokens)}
+
+    def answer(room: str) -> bytes | None:
+        return Bouncer(doors).answer(bad.replace(b"POST /", f"POST {room}/".encode(), 1))
+
+    assert (answer("/12") or b"").startswith(b"HTTP/1.1 400 ")
+    assert (answer("/1") or b"").startswith(b"HTTP/1.1 401 ")
+    for elsewhere in ("", "/2", "/01", "/1/1"):
+        assert answer(elsewhere) is None
 
 
 def test_a_slow_or_failed_join_is_not_good() -> None:

@@ -35,6 +35,28 @@ def test_beyond_loopback_each_link_is_good_for_its_own_purpose() -> None:
     assert links.call.startswith("https://calls.example.org/#token=")
 
 
+def test_a_room_is_in_its_links() -> None:
+    assert LinkOffice("http://localhost:1", None, SETTINGS, 2).links() == Links(
+        "http://localhost:1/2", "http://localhost:1/2", False, 2
+    )
+    tokens = Tokens()
+    links = LinkOffice("https://calls.example.org/faces", tokens, SETTINGS, 2).links()
+    assert links.call.startswith("https://calls.example.org/faces/2/#token=")
+    assert str(CallAddress.parse(links.call).whip).endswith("/faces/2/whip")
+    tokens.check(Role.CALL, header(links.call))
+
+
+def test_the_list_of_rooms_can_only_be_looked_at() -> None:
+    assert LinkOffice("http://x", None, SETTINGS, calls=False).links() == Links("http://x", "")
+    now_s = 0.0
+    office = LinkOffice("http://x", Tokens(lambda: now_s), SETTINGS, calls=False)
+    first = office.links()
+    assert first.call == ""
+    assert "#token=" in first.watch
+    now_s = 900.0  # when a link to call would have expired
+    assert office.links() == first
+
+
 def test_links_stay_until_they_are_useless() -> None:
     now_s = 0.0
     tokens = Tokens(lambda: now_s)

@@ -31,6 +31,8 @@ def test_numbers_of_callers() -> None:
     for bad in ("", "a", "0", "1,,2", "-1", "1000"):
         with pytest.raises(BadInputError, match="--callers"):
             counts(bad)
+    with pytest.raises(BadInputError, match="from 1 to 16"):
+        counts("17", 16)
 
 
 def test_a_rate_is_held_up_to_the_first_that_is_too_slow_or_too_late() -> None:
@@ -46,6 +48,7 @@ def test_the_sentence() -> None:
     assert "With 1, 2, 4 simultaneous calls tried, a receiver process each, " in said
     assert "1 call holds 25 fps and 2 calls hold 20 fps with a p95 lateness under 100 ms" in said
     assert "no number of calls holds 25 fps" in sentence([step(2, 3.0, 500.0)])
+    assert "one receiver process with a room each" in sentence([step(2, 3.0, 500.0)], rooms=True)
     assert report([step(1, 24.9, None)]).row_count == 1
 
 

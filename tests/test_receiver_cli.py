@@ -136,6 +136,30 @@ async def test_beyond_localhost_it_prints_links_and_lets_nobody_in_without() -> 
             assert (await http.get(stats, headers=ticket)).status_code == 200
 
 
+async def test_with_several_calls_every_room_has_links_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "HEADCALL_CALLS", "2")
+    async with receiver("--host", "0.0.0.0") as (process, watch):
+        assert process.stdout is not None
+        lines = [(await asyncio.wait_for(process.stdout.readline(), 20)).decode() for _ in range(4)]
+        assert "/1/#token=" in watch
+        assert lines[0].startswith("Call with: sender http://")
+        assert lines[1].startswith("Room 2: watch at http://")
+        assert lines[3].startswith("All rooms at http://")
+        links = [CallAddress.parse(watch)]
+        links += [CallAddress.parse(found) for found in re.findall(r"http://\S+", "".join(lines))]
+        assert [link.base.path for link in links] == ["/1", "/1", "/2", "/2", "/"]
+        assert len({link.token for link in links}) == len(links)
+        ticket = {"authorization": f"Bearer {links[-1].token}"}
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answers = [
+                await http.get(links[-1].base.copy_with(path=path), headers=ticket)
+                for path in ("/rooms", "/1/stats", "/2/stats")
+            ]
+        assert [answer.status_code for answer in answers] == [200, 401, 401]
+
+
 def test_help_teaches() -> None:
     done = receive("--help")
     assert done.returncode == 0
@@ -143,6 +167,7 @@ def test_help_teaches() -> None:
         "--ref",
         "--out",
         "--once",
+        "--calls",
         "Exit codes",
         "sender http://localhost:8080",
         "[default",
@@ -160,6 +185,9 @@ def test_help_teaches() -> None:
         (["--out", "x.avi"], "must end in .mkv or .mp4"),
         (["--report", "x.txt"], "must end in .json"),
         (["--window"], "--window needs a display"),
+        (["--window", "--calls", "2"], "--window shows one call; leave it out with --calls"),
+        (["--calls", "17"], "16"),
+        (["--calls", "2", "--out", "x.mp4", "--report", "nowhere/x.json"], "create it first"),
         (["--preset", "huge"], "no weights for the preset 'huge'"),
         (["--engine", "steam"], "no engine 'steam'"),
         (["--port", "TAKEN"], "is in use"),

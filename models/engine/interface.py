@@ -46,13 +46,15 @@ class Reference:
 class Engine(ABC):
     """The exported reference encoder and generator of one preset.
 
-    Not for two threads at once, except ``generate``, which ``lanes`` threads may call.
+    ``lanes`` threads may encode and generate at the same time, and no more.
     """
 
     #: Why it was chosen and not a faster one, one sentence for each that was passed over.
     passed_over: tuple[str, ...] = ()
     #: How many pictures may be made at the same time, each on a thread of its own.
     lanes: int = 1
+    #: How many callers share a launch; 1 where `generate_batch` runs them one after the other.
+    batch: int = 1
 
     @classmethod
     def load(

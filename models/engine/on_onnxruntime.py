@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,26 +87,6 @@ class CpuEngine(Engine):
         }
         image: Floats = self._generator.run(["image"], inputs)[0]
         return image
-
-    def generate_batch(
-        self,
-        references: Sequence[Reference],
-        faces: Floats,
-        displacements: Floats,
-        audio: Floats | None = None,
-    ) -> Floats:
-        """Return the pictures of several callers, made in as many lanes as there are."""
-        rows = range(len(references))
-        sounds = [None] * len(rows) if audio is None else audio
-        with ThreadPoolExecutor(self.lanes) as lanes:
-            pictures = lanes.map(
-                self.generate,
-                references,
-                (faces[row : row + 1] for row in rows),
-                (displacements[row : row + 1] for row in rows),
-                sounds,
-            )
-            return np.concatenate(list(pictures))
 
 
 class CudaEngine(Engine):

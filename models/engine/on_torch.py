@@ -19,8 +19,8 @@ _PREFIX = "network."
 class TorchEngine(Engine):
     """The network itself, in eager mode or as a CUDA graph."""
 
-    def __init__(self, network: Any, torch: Any) -> None:
-        self._torch, self._network = torch, network
+    def __init__(self, network: Any, torch: Any, batch: int = 1) -> None:
+        self._torch, self._network, self.batch = torch, network, batch
         self._device = next(network.parameters()).device
         self._rows: list[Reference] = []
         self._graph: Any = None
@@ -95,20 +95,21 @@ class TorchEngine(Engine):
         ).image
 
     def _run_graph(self, given: dict[str, Any]) -> Any:
-        """Run as a CUDA graph, recorded anew when the number of callers changes."""
+        """Run as a CUDA graph; one of `batch` rows serves fewer callers too, other rows idle."""
         torch = self._torch
-        size = given["faces"].shape
-        if self._graph is None or self._static["faces"].shape != size:
-            self._static |= {name: value.clone() for name, value in given.items()}
+        count = len(given["faces"])
+        if self._graph is None or len(self._static["faces"]) < count:
+            rows = [row % count for row in range(max(self.batch, count))]
+            self._static |= {name: value[rows] for name, value in given.items()}
             self._forward()  # chooses kernels, which must not happen while recording
             torch.cuda.synchronize()
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
                 self._image = self._forward()
         for name, value in given.items():
-            self._static[name].copy_(value)
+            self._static[name][:count].copy_(value)
         self._graph.replay()
-        return self._image
+        return self._image[:count]
 
     def _tensor(self, array: Floats) -> Any:
         return self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -120,7 +121,6 @@ def load(weights: Weights, batch: int = 1) -> Engine:
     Raises:
         EngineUnavailableError: torch or onnx are not installed.
     """
-    del batch  # any number of callers shares a launch
     try:
         import onnx
         import torch
@@ -140,4 +140,4 @@ def load(weights: Weights, batch: int = 1) -> Engine:
                 state[constant.name.removeprefix(_PREFIX)] = value
     network = HeadGan(preset(weights.preset)).eval()
     network.load_state_dict(state)
-    return TorchEngine(network.to("cuda" if torch.cuda.is_available() else "cpu"), torch)
+    return TorchEngine(network.to("cuda" if torch.cuda.is_available() else "cpu"), torch, batch)

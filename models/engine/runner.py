@@ -57,7 +57,7 @@ class TensorRtEngine(Engine):
         Raises:
             EngineUnavailableError: it does not load on this GPU.
         """
-        self._device, self._batch = device, batch
+        self._device, self.batch = device, batch
         self._title = f"{builder.flavour.engine} {builder.library.__version__} ({device.name})"
         self._runtime = builder.library.Runtime(builder.logger)
         self._encoder = _Network(self._runtime, builder, built.encoder)
@@ -122,8 +122,8 @@ class TensorRtEngine(Engine):
         """Return the pictures of several callers, as many a launch as the engine was built for."""
         self._device.enter()
         parts = []
-        for start in range(0, len(references), self._batch):
-            end = min(start + self._batch, len(references))
+        for start in range(0, len(references), self.batch):
+            end = min(start + self.batch, len(references))
             self._place(references[start:end])
             self._device.send(faces[start:end], self._buffers["faces"])
             self._device.send(displacements[start:end], self._buffers["displacement"])

@@ -21,6 +21,10 @@ addEventListener("hashchange", () => location.reload());
 const byId = (id) => document.getElementById(id);
 const video = byId("picture");
 
+// A receiver of several calls serves this page once for each, in a folder with the room's number.
+const room = location.pathname.match(/\/(\d+)\/$/)?.[1];
+if (room) document.title = byId("title").textContent = `HeadCall, room ${room}`;
+
 let watching = null; // the WHEP resource to leave when the page goes
 let hasPicture = false;
 let hasSound = false;
@@ -62,7 +66,7 @@ function gathered(connection) {
 }
 
 async function exchange(connection) {
-  const response = await fetch("/whep", {
+  const response = await fetch("whep", {
     method: "POST",
     headers: { ...ticket, "Content-Type": "application/sdp" },
     body: connection.localDescription.sdp,
@@ -153,7 +157,7 @@ function showReference(tag) {
 
 // An <img> cannot show a ticket by itself.
 async function loadReference(image, tag) {
-  const response = await fetch(`/reference.jpg?${tag}`, { headers: ticket });
+  const response = await fetch(`reference.jpg?${tag}`, { headers: ticket });
   const picture = await response.blob();
   if (response.ok && image.dataset.tag === tag) image.src = URL.createObjectURL(picture);
 }
@@ -161,7 +165,7 @@ async function loadReference(image, tag) {
 async function keepStats() {
   for (;;) {
     try {
-      const response = await fetch("/stats", { headers: ticket });
+      const response = await fetch("stats", { headers: ticket });
       if (response.status === 401) showState("refused");
       else showStats(await response.json());
     } catch {
