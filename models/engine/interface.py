@@ -107,8 +107,7 @@ class Engine(ABC):
     ) -> Floats:
         """Return the pictures of several callers, (N, 3, 256, 256), in [-1, 1].
 
-        Here one after the other, which on a CPU is as quick; engines that share a launch between
-        callers say so.
+        Here one after the other; a `BatchEngine` shares a launch between them.
 
         Args:
             references: one a caller.
@@ -129,3 +128,27 @@ class Engine(ABC):
         engine may hand out the same arrays again after three further frames.
         """
         return np.empty(FACES, np.float32), np.empty(DISPLACEMENT, np.float32)
+
+
+class BatchEngine(Engine):
+    """An engine in which several callers share a launch; one caller is a launch of one."""
+
+    def generate(
+        self,
+        reference: Reference,
+        faces: Floats,
+        displacement: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
+        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
+        return self.generate_batch([reference], faces, displacement, audio)
+
+    @abstractmethod
+    def generate_batch(
+        self,
+        references: Sequence[Reference],
+        faces: Floats,
+        displacements: Floats,
+        audio: Floats | None = None,
+    ) -> Floats:
+        """Return the pictures of several callers; see `Engine.generate_batch`."""

@@ -10,13 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from models.engine.interface import Engine, EngineUnavailableError, Floats, Reference
+from models.engine.interface import (
+    BatchEngine,
+    Engine,
+    EngineUnavailableError,
+    Floats,
+    Reference,
+)
 from models.engine.weights import Weights
 
 _PREFIX = "network."
 
 
-class TorchEngine(Engine):
+class TorchEngine(BatchEngine):
     """The network itself, in eager mode or as a CUDA graph."""
 
     def __init__(self, network: Any, torch: Any, batch: int = 1) -> None:
@@ -38,16 +44,6 @@ class TorchEngine(Engine):
             given = self._tensor(layers)
             features = self._network.encode(given, self._tensor(face))
         return Reference(layers, {"reference": given, **features._asdict()})
-
-    def generate(
-        self,
-        reference: Reference,
-        faces: Floats,
-        displacement: Floats,
-        audio: Floats | None = None,
-    ) -> Floats:
-        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
-        return self.generate_batch([reference], faces, displacement, audio)
 
     def generate_batch(
         self,

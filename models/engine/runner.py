@@ -18,7 +18,7 @@ from models.engine.interface import (
     FACES,
     IMAGE,
     LAYERS,
-    Engine,
+    BatchEngine,
     EngineUnavailableError,
     Floats,
     Reference,
@@ -48,7 +48,7 @@ class Features:
             log.debug("features were not given back", exc_info=True)
 
 
-class TensorRtEngine(Engine):
+class TensorRtEngine(BatchEngine):
     """Both networks in TensorRT or TensorRT for RTX."""
 
     def __init__(self, builder: Builder, device: Device, built: Built, batch: int = 1) -> None:
@@ -101,16 +101,6 @@ class TensorRtEngine(Engine):
         device.wait()
         device.free(face_at)
         return Reference(layers, {"device": features})
-
-    def generate(
-        self,
-        reference: Reference,
-        faces: Floats,
-        displacement: Floats,
-        audio: Floats | None = None,
-    ) -> Floats:
-        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
-        return self.generate_batch([reference], faces, displacement, audio)
 
     def generate_batch(
         self,
