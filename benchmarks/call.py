@@ -108,6 +108,7 @@ def run_call(
     *,
     film: bool = True,
     serve: Sequence[str] = (),
+    send: Sequence[str] = (),
     watch: Callable[[Child, Child], None] = lambda receiver, sender: None,
 ) -> Call:
     """Run a call from a clip to a file, over WebRTC on loopback, from the first frame alone.
@@ -122,6 +123,7 @@ def run_call(
         loop: play the clip again and again.
         film: write the rebuilt video, which takes the receiver some time.
         serve: further options of the receiver.
+        send: further options of the sender.
         watch: called with receiver and sender ten times a second while both run.
 
     Raises:
@@ -138,10 +140,10 @@ def run_call(
     with Child("receiver", options, folder / "receiver.log") as receiver:
         receiver.wait_until(lambda: _is_healthy(url), READY_TIMEOUT_S, tick)
         on_start()
-        send = [url, "--source", str(clip), "--seconds", str(seconds), "--report", str(sent)]
-        send += ["--latency", latency.value, *(["--loop"] if loop else [])]
+        call = [url, "--source", str(clip), "--seconds", str(seconds), "--report", str(sent)]
+        call += ["--latency", latency.value, *(["--loop"] if loop else []), *send]
 
-        with Child("sender", send, folder / "sender.log") as sender:
+        with Child("sender", call, folder / "sender.log") as sender:
 
             def look() -> None:
                 receiver.check()

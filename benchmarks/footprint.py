@@ -11,8 +11,11 @@ from benchmarks.child import Child
 from benchmarks.processes import Usage, cpu_per_s, usage
 from shared.clock import monotonic_ms
 from shared.errors import BadInputError
+from shared.latency import Latency
 
 LEAST_S = 3.0
+# The clip's own pace, above what a sender sends by default too.
+PACE = ["--max-fps", "60"]
 # After the first picture both ends still settle: pings, first frames, the clip's first read.
 SETTLE_MS = 1000.0
 
@@ -54,6 +57,7 @@ def footprint(
     engine: str,
     preset: str,
     tick: Callable[[], None] = lambda: None,
+    latency: Latency = Latency.NORMAL,
 ) -> dict[str, Any]:
     """Make a call between two processes and return what it took.
 
@@ -66,12 +70,14 @@ def footprint(
         engine: the receiver's.
         preset: the receiver's.
         tick: called ten times a second.
+        latency: the sender's setting.
 
     Returns:
         `startup_s`: seconds from the receiver's start until it answers (`receiver`), and from the
         sender's until the first rebuilt picture (`first_picture`). For both sides, from a second
         after the first picture on: `cpu_s_per_s`, CPU seconds a second of the call, and
-        `memory_mb`, what is in RAM at its end. `call_fps`: pictures a second.
+        `memory_mb`, what is in RAM at its end. `sent_fps` and `call_fps`: frames and pictures a
+        second. `latency_ms`: from capture to picture, `p50`, `p95` and `p99`.
 
     Raises:
         BadInputError: the call was too short.
@@ -84,12 +90,14 @@ def footprint(
         seconds,
         watch.ready,
         tick,
+        latency,
         loop=True,
         film=False,
         serve=["--engine", engine, "--preset", preset],
+        send=PACE,
         watch=watch.look,
     )
-    return weigh(watch, call.receiver)
+    return weigh(watch, call.receiver) | {"sent_fps": call.sender.sender_fps}
 
 
 def weigh(watch: Watch, report: ReceiverReport) -> dict[str, Any]:
@@ -116,4 +124,5 @@ def weigh(watch: Watch, report: ReceiverReport) -> dict[str, Any]:
         "memory_mb": {side: samples[-1].rss_mb for side, samples in steady.items()},
         "cpu_s_per_s": {side: cpu_per_s(samples) for side, samples in steady.items()},
         "call_fps": report.receiver_fps,
+        "latency_ms": report.latency_ms.model_dump(),
     }

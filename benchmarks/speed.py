@@ -1,6 +1,6 @@
 """Milliseconds of every stage of a frame on this machine, and what a whole call takes of it.
 
-    python -m benchmarks.speed --out OUT [--engine E]... [--preset P]... [--seconds S]
+    python -m benchmarks.speed --out OUT [--engine E]... [--preset P]... [--seconds S] [--clip C]
 
 writes `OUT/speed.json` and `OUT/speed.png`. Engines and presets, each given once or more often,
 are measured side by side, every one with every other; the first one's figures stand at the top of
@@ -13,7 +13,8 @@ the JSON, all of them in the list `runs`.
   receiver's is measured, since it paints several pictures at a time where the engine can.
 * `send`: from the call that sends a packet to the handler that receives it, over a real data
   channel on loopback.
-* A real call, a process for each side, gives start-up, memory and CPU (`benchmarks.footprint`).
+* A real call, a process for each side, gives start-up, memory, CPU, pictures a second of a clip at
+  its own pace, and the time from capture to picture (`benchmarks.footprint`).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from benchmarks.stages import (
 )
 from shared.command import run_command
 from shared.errors import BadInputError
+from shared.latency import Latency
 
 # A packet every 20 ms: the loop sleeps between two, as it does in a call.
 SEND_GAP_S = 0.02
@@ -104,7 +106,12 @@ def report(result: dict[str, Any]) -> Table:
     for side in ("sender", "receiver"):
         table.add_row(f"{side} alone, fps", *(f"{run[f'{side}_fps']:.0f}" for run in runs))
     if "cpu_s_per_s" in runs[0]:
-        table.add_row("in a call, fps", *(f"{run['call_fps']:.1f}" for run in runs))
+        rates = (f"{run['call_fps']:.1f} of {run['sent_fps']:.1f}" for run in runs)
+        table.add_row("in a call, fps", *rates)
+        delays = [run["latency_ms"] for run in runs]
+        table.add_row(
+            "capture to picture, ms", *(f"{one['p50']:.0f} ({one['p95']:.0f})" for one in delays)
+        )
         for side in ("sender", "receiver"):
             cpu = [run["cpu_s_per_s"][side] for run in runs]
             table.add_row(f"{side}, CPU s a second", *(f"{value:.2f}" for value in cpu))
@@ -123,6 +130,7 @@ def run(
     seconds: float,
     call_seconds: float,
     tick: Callable[[], None],
+    latency: Latency = Latency.NORMAL,
 ) -> dict[str, Any]:
     """Measure everything.
 
@@ -133,6 +141,7 @@ def run(
         seconds: how long the stages of each are measured.
         call_seconds: how long a call with each is; 0 for none.
         tick: called ROUNDS + 1 times for each.
+        latency: the sender's setting in those calls.
 
     Raises:
         HeadCallError: something given cannot be used, or a call failed.
@@ -145,10 +154,11 @@ def run(
         if call_seconds:
             folder = out / "speed"
             folder.mkdir(exist_ok=True)
-            found |= footprint(clip, folder, call_seconds, one.engine, one.preset)
+            found |= footprint(clip, folder, call_seconds, one.engine, one.preset, latency=latency)
         runs.append(found)
         tick()
-    return {**runs[0], "machine": machine(), "seconds": seconds, "runs": runs}
+    about = {"machine": machine(), "seconds": seconds, "latency": latency.value}
+    return {**runs[0], **about, "runs": runs}
 
 
 def main(
@@ -164,6 +174,9 @@ def main(
         float, typer.Option(min=0, help="How long a call with each; 0 makes none.")
     ] = 10.0,
     clip: Annotated[Path | None, typer.Option(help="A face clip; default: the demo's.")] = None,
+    latency: Annotated[
+        Latency, typer.Option(help="How long frames of the call may wait for one another.")
+    ] = Latency.NORMAL,
 ) -> None:
     """Measure the milliseconds of every stage of a frame, and what a call takes."""
     if 0 < call_seconds < LEAST_S:
@@ -175,7 +188,13 @@ def main(
     with Progress() as progress:
         task = progress.add_task("measuring", total=(ROUNDS + 1) * len(combinations))
         result = run(
-            source, out, combinations, seconds, call_seconds, lambda: progress.advance(task)
+            source,
+            out,
+            combinations,
+            seconds,
+            call_seconds,
+            lambda: progress.advance(task),
+            latency,
         )
     write_result(out / "speed.json", result)
     draw(out / "speed.png", result)
