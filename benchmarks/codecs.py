@@ -7,8 +7,9 @@ clips of a few seconds, and is what most codecs do best. Every option is ffmpeg'
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -146,15 +147,8 @@ def code(codec: Codec, quantiser: int, pictures: list[Image], fps: Fraction) -> 
     os.environ.setdefault("SVT_LOG", "1")  # errors only: SVT-AV1 writes past all loggers
     coded = Coded()
     try:
-        encoder = _encoder(codec, quantiser, pictures[0], fps)
-        packets: list[av.Packet[av.VideoStream]] = []
-        for number, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame = frame.reformat(format=codec.pixels, interpolation="BICUBIC")
-            frame.pts, frame.time_base = number, 1 / fps
-            packets += encoder.encode(frame)
-            coded.held = max(coded.held, number + 1 - len(packets))
-        packets += encoder.encode(None)
+        with _priority_kept():
+            packets, coded.held = _encode(codec, quantiser, pictures, fps)
         coded.sizes = [packet.size for packet in packets]
         coded.keys = [n for n, packet in enumerate(packets) if packet.is_keyframe]
         coded.pictures = _decode(codec, packets)
@@ -166,6 +160,39 @@ def code(codec: Codec, quantiser: int, pictures: list[Image], fps: Fraction) -> 
             f"{len(coded.pictures)} pictures of {len(pictures)} frames"
         )
     return coded
+
+
+@contextlib.contextmanager
+def _priority_kept() -> Iterator[None]:
+    """Undo what an encoder does to the priority of the thread that it runs on.
+
+    Root's SVT-AV1 makes it a real-time one (SCHED_FIFO, 99), for good. All that the thread starts
+    later would inherit that: processes that compute then keep every other off their cores.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
+
+
+def _encode(
+    codec: Codec, quantiser: int, pictures: list[Image], fps: Fraction
+) -> tuple[list[av.Packet[av.VideoStream]], int]:
+    """Return the packets, and how many frames at most were held back."""
+    encoder = _encoder(codec, quantiser, pictures[0], fps)
+    packets: list[av.Packet[av.VideoStream]] = []
+    held = 0
+    for number, picture in enumerate(pictures):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = frame.reformat(format=codec.pixels, interpolation="BICUBIC")
+        frame.pts, frame.time_base = number, 1 / fps
+        packets += encoder.encode(frame)
+        held = max(held, number + 1 - len(packets))
+    return packets + encoder.encode(None), held
 
 
 def _encoder(codec: Codec, quantiser: int, picture: Image, fps: Fraction) -> av.VideoCodecContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 
 import av
@@ -30,7 +31,9 @@ def pictures() -> list[Image]:
 
 @pytest.mark.parametrize("codec", THERE, ids=lambda codec: codec.name)
 def test_each_codec_is_low_delay_with_one_key_frame(codec: Codec, pictures: list[Image]) -> None:
+    priority = os.sched_getscheduler(0)
     coded = code(codec, codec.ladder[0], pictures, FPS)
+    assert os.sched_getscheduler(0) == priority, "all that is started later would inherit it"
     assert coded.held == 0
     assert coded.keys == [0]
     assert len(coded.sizes) == len(coded.pictures) == len(pictures)
