@@ -38,11 +38,13 @@ from models.perceptual import PerceptualDistance
 from models.presets import PRESETS
 from models.tracked import TrackedClips
 from models.trainer import rebuild, to_signed
-from models.variants import Settings, train, trainer_of, variants
+from models.variants import VARIANTS, Settings, train, trainer_of, variants
 from shared.command import run_command
 
 FRAMES = 8  # of each validation clip
 COPY, START = "reference", "start"  # what else is judged: the reference, and where runs began
+WHOLE = VARIANTS[0].name
+HIGHER_IS_BETTER = ("psnr", "sharpness")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,39 +135,59 @@ def compare(
     return figures
 
 
-def table_of(means: dict[str, Figures]) -> Table:
-    """Return the figures for people to read; the reference's are among them."""
+def behind(own: list[Figures], whole: list[Figures], name: str) -> int:
+    """Return in how many clips a figure is behind the whole recipe's: a hint what is noise.
+
+    Args:
+        own: a variant's figures, clip by clip.
+        whole: the recipe's, in the same order.
+        name: of the figure.
+    """
+    sign = 1 if name in HIGHER_IS_BETTER else -1
+    pairs = zip(own, whole, strict=True)
+    return sum(sign * getattr(a, name) < sign * getattr(b, name) for a, b in pairs)
+
+
+def table_of(figures: dict[str, list[Figures]]) -> Table:
+    """Return the figures for people to read.
+
+    Args:
+        figures: clip by clip; those of showing the reference are among them.
+    """
     table = Table("", "PSNR, dB", "over the reference", "perceptual", "on the face", "sharpness")
-    copy = means[COPY]
-    for name, own in means.items():
-        table.add_row(
-            name,
-            f"{own.psnr:.2f}",
-            f"{own.psnr - copy.psnr:+.2f}",
-            f"{own.perceptual / copy.perceptual:.3f}",
-            f"{own.face_perceptual / copy.face_perceptual:.3f}",
-            f"{own.sharpness:.2f}",
-        )
-    table.caption = "perceptual: shares of the reference's; sharpness: share of the driving frame's"
+    copy, whole = Figures.mean(figures[COPY]), figures.get(WHOLE)
+    for name, clips in figures.items():
+        own = Figures.mean(clips)
+        cells = {
+            "psnr": f"{own.psnr:.2f}",
+            "over": f"{own.psnr - copy.psnr:+.2f}",
+            "perceptual": f"{own.perceptual / copy.perceptual:.3f}",
+            "face_perceptual": f"{own.face_perceptual / copy.face_perceptual:.3f}",
+            "sharpness": f"{own.sharpness:.2f}",
+        }
+        if whole and name not in (COPY, START, WHOLE):
+            for figure in (field.name for field in fields(Figures)):
+                cells[figure] += f" ({behind(clips, whole, figure)})"
+        table.add_row(name, *cells.values())
+    table.caption = (
+        "perceptual: shares of the reference's; sharpness: share of the driving frame's; in "
+        f"brackets: in how many of {len(figures[COPY])} clips behind the whole recipe"
+    )
     return table
 
 
-def write(
-    path: Path, settings: Settings, figures: dict[str, dict[str, Figures]]
-) -> dict[str, Figures]:
-    """Write the result as JSON; returns the means over clips."""
-    means = {name: Figures.mean(list(own.values())) for name, own in figures.items()}
-    variants_ = [
+def write(path: Path, settings: Settings, figures: dict[str, dict[str, Figures]]) -> None:
+    """Write the result as JSON: the mean over clips and each clip's figures."""
+    judged = [
         {
             "variant": name,
-            "mean": asdict(means[name]),
+            "mean": asdict(Figures.mean(list(own.values()))),
             "clips": [{"clip": clip, **asdict(found)} for clip, found in own.items()],
         }
         for name, own in figures.items()
     ]
-    result = {**asdict(settings), "torch": torch.__version__, "variants": variants_}
+    result = {**asdict(settings), "torch": torch.__version__, "variants": judged}
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return means
 
 
 def main(
@@ -210,7 +232,8 @@ def main(
                 progress.update(task, completed=trainer.step)
             networks[variant.name] = trainer.ema
     figures = compare(networks, clips_of(data, seed), perceptual, out / "ablate.png")
-    Console().print(table_of(write(out / "ablate.json", settings, figures)))
+    write(out / "ablate.json", settings, figures)
+    Console().print(table_of({name: list(own.values()) for name, own in figures.items()}))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
 from models import ablate
-from models.ablate import COPY, START, Figures, clips_of, judge, table_of
+from models.ablate import COPY, START, Figures, behind, clips_of, judge, table_of
 from models.perceptual import PerceptualDistance
 from models.trainer import Trainer, to_signed
 from shared.errors import BadInputError
@@ -144,11 +145,27 @@ def test_the_mean_is_over_clips() -> None:
     assert Figures.mean([Figures(20, 4, 2, 1), Figures(30, 8, 4, 0.5)]) == Figures(25, 6, 3, 0.75)
 
 
+def test_behind_is_counted_clip_by_clip() -> None:
+    whole = [Figures(20, 4, 2, 0.9), Figures(30, 8, 4, 0.8), Figures(25, 6, 3, 0.7)]
+    own = [Figures(19, 5, 2, 0.8), Figures(31, 9, 3, 0.7), Figures(24, 5, 3, 0.6)]
+    found = [behind(own, whole, f.name) for f in fields(Figures)]
+    assert found == [2, 2, 0, 3]
+
+
 def test_the_table_stands_beside_showing_the_reference() -> None:
     out = StringIO()
-    means = {COPY: Figures(18, 10, 20, 1.01), "whole": Figures(21.5, 8, 10, 0.9)}
-    Console(file=out, width=120).print(table_of(means))
-    row = next(line for line in out.getvalue().splitlines() if "whole" in line)
-    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
-        "whole", "21.50", "+3.50", "0.800", "0.500", "0.90",
-    ]  # fmt: skip
+    figures = {
+        COPY: [Figures(18, 10, 20, 1.01)],
+        "whole": [Figures(21.5, 8, 10, 0.9)],
+        "no-gan": [Figures(21.75, 8.5, 9, 0.8)],
+    }
+    Console(file=out, width=120).print(table_of(figures))
+    rows = {
+        cells[0]: cells[1:]
+        for line in out.getvalue().splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("│ ").split("│")]) > 1
+    }
+    assert rows["reference"] == ["18.00", "+0.00", "1.000", "1.000", "1.01"]
+    assert rows["whole"] == ["21.50", "+3.50", "0.800", "0.500", "0.90"]
+    assert rows["no-gan"] == ["21.75 (0)", "+3.75", "0.850 (1)", "0.450 (0)", "0.80 (1)"]
+    assert "of 1 clips" in out.getvalue()
