@@ -13,7 +13,6 @@ from models.checkpoint import held_networks, load_checkpoint, load_related, save
 from models.headgan import HeadGan, Rebuilt
 from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
-from models.presets import Preset
 from models.presets import preset as preset_of
 
 WARMUP_STEPS = 200
@@ -34,7 +33,7 @@ class Trainer:
 
     def __init__(
         self,
-        preset: str | Preset,
+        preset: str,
         out: Path,
         steps: int,
         rate: float,
@@ -44,10 +43,9 @@ class Trainer:
         start: Path | None = None,
     ) -> None:
         torch.manual_seed(seed)
-        shape = preset if isinstance(preset, Preset) else preset_of(preset)
-        self.preset, self.out, self.steps, self.rate = shape.name, out, steps, rate
+        self.preset, self.out, self.steps, self.rate = preset, out, steps, rate
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = HeadGan(shape).to(self.device)
+        self.network = HeadGan(preset_of(preset)).to(self.device)
         if self.device.type == "cuda":  # on the CPU the plain layout is a fifth faster
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = copy.deepcopy(self.network).requires_grad_(False)
@@ -57,13 +55,13 @@ class Trainer:
         self.adversarial_from = steps if adversarial_from is None else adversarial_from
         self.adversary: Adversary | None = None
         if self.adversarial_from < steps:
-            self.adversary = Adversary(shape, rate, self.device)
+            self.adversary = Adversary(preset_of(preset), rate, self.device)
         self.step = 0
         if self.checkpoint.exists():
             held = held_networks(self.checkpoint)
             self.step = load_checkpoint(
                 self.checkpoint,
-                self.preset,
+                preset,
                 {name: made for name, made in self._networks.items() if name in MUST | held},
                 {name: made for name, made in self._optimizers.items() if name in MUST | held},
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader, Subset
 from models.checkpoint import load_related
 from models.dataset import Pairs
 from models.headgan import Rebuilt
-from models.presets import PRESETS
 from models.trainer import NEW_PARTS, Trainer
 from shared.errors import BadInputError
 
@@ -25,10 +24,8 @@ class Variant:
 
     Attributes:
         name: what the command line and the table call it.
-        displacement: whether the networks get the mesh displacement; otherwise it is 0 everywhere,
-            and the same networks are left with the flow's residual.
-        mesh_flow: whether the flow network is `lite`'s, which starts from the displacement;
-            otherwise it is the paper's, which finds the whole flow at twice the resolution.
+        displacement: whether the networks get the mesh displacement; otherwise it is 0 everywhere
+            and the flow is its residual. (A preset without displacement has other layers too.)
         mask: whether the painted picture is mixed with the warped reference.
         perceptual: whether SqueezeNet's features are compared.
         adversary: whether there are discriminators.
@@ -36,7 +33,6 @@ class Variant:
 
     name: str
     displacement: bool = True
-    mesh_flow: bool = True
     mask: bool = True
     perceptual: bool = True
     adversary: bool = True
@@ -45,7 +41,6 @@ class Variant:
 VARIANTS = (
     Variant("whole"),
     Variant("no-displacement", displacement=False),
-    Variant("paper-flow", mesh_flow=False),
     Variant("no-mask", mask=False),
     Variant("no-perceptual", perceptual=False),
     Variant("no-gan", adversary=False),
@@ -115,11 +110,8 @@ def trainer_of(
         BadInputError: `start` is no checkpoint that the variant could go on from.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    shape = PRESETS["lite"]
-    if not variant.mesh_flow:
-        shape = replace(shape, name="lite-no-displacement", displacement=False)
     trainer = Trainer(
-        shape,
+        "lite",
         folder,
         settings.steps,
         settings.rate,

@@ -61,7 +61,7 @@ def test_each_variant_lacks_one_part() -> None:
     lacking = [
         [part for part, there in asdict(variant).items() if there is False] for variant in VARIANTS
     ]
-    parts = ("displacement", "mesh_flow", "mask", "perceptual", "adversary")
+    parts = ("displacement", "mask", "perceptual", "adversary")
     assert lacking == [[], *([part] for part in parts)]
 
 
@@ -85,7 +85,7 @@ def test_without_displacement_it_reaches_no_network(
     tmp_path: Path, batch: dict[str, Tensor]
 ) -> None:
     elsewhere = batch | {"displacement": batch["displacement"] + 0.1}
-    for name, without in (("whole", False), ("no-displacement", True), ("paper-flow", True)):
+    for name, without in (("whole", False), ("no-displacement", True)):
         trainer = run(tmp_path / name, name)
         for network in (trainer.network, trainer.ema):
             one, other = shown(network, batch), shown(network, elsewhere)
@@ -102,13 +102,6 @@ def test_without_displacement_the_flow_begins_as_none(
     )
     assert whole > 4 * without
     assert without < 1 / 256  # a pixel
-
-
-def test_the_papers_flow_is_finer(tmp_path: Path, batch: dict[str, Tensor]) -> None:
-    whole, paper = (
-        shown(run(tmp_path / name, name).network, batch).flow for name in ("whole", "paper-flow")
-    )
-    assert paper.shape[-1] == 2 * whole.shape[-1]
 
 
 def test_without_mask_the_painted_picture_is_shown(
@@ -164,8 +157,6 @@ def test_runs_go_on_from_a_checkpoint_with_its_discriminators(
         assert same(state(later.ema), state(first.ema))
         if later.adversary and first.adversary:
             assert same(state(later.adversary.networks), state(first.adversary.networks))
-    with pytest.raises(BadInputError, match="could go on from"):
-        run(tmp_path / "paper-flow", "paper-flow", first.checkpoint)
 
 
 def test_a_run_that_began_goes_on_with_its_own_discriminators(
