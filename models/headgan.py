@@ -364,5 +364,6 @@ def _start_without_flow(head: nn.Module) -> None:
     """Let an untrained network return no flow of its own: training starts from a still picture."""
     last = head[-1] if isinstance(head, nn.Sequential) else head
     if isinstance(last, nn.Conv2d) and last.bias is not None:
-        nn.init.normal_(last.weight, std=1e-3)
+        # Flow is in picture sides: a pixel is 1/256, and thousands of inputs add up.
+        nn.init.normal_(last.weight, std=0.02 / last.weight[0].numel())
         nn.init.zeros_(last.bias)

@@ -178,7 +178,17 @@ def test_full_draws_a_picture() -> None:
     assert torch.isfinite(rebuilt.image).all()
     assert rebuilt.image.abs().max() < 1
     assert rebuilt.image.std() > 1e-4
-    assert rebuilt.flow.abs().max() < 0.1  # a still picture to start from
+
+
+@pytest.mark.parametrize("name", ["full", "lite"])
+def test_an_untrained_network_has_hardly_a_flow_of_its_own(name: str) -> None:
+    torch.manual_seed(2)
+    network = HeadGan(preset(name)).eval()
+    faces, displacement, reference, face = inputs()
+    with torch.no_grad():
+        features = network.encode(reference, face)
+        flow = network.flow(features, faces, torch.zeros_like(displacement))
+    assert flow.abs().max() < 1 / 256  # a pixel
 
 
 def test_full_has_the_papers_reference_a_picture_without_layers() -> None:
