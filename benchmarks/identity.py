@@ -64,7 +64,7 @@ class Identity:
 
         Args:
             picture: RGB uint8 (H, W, 3).
-            points: where the face is, (468, 3), picture sides; only their box is used.
+            points: where the face is, (478, 3), picture sides; only their box is used.
         """
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
         box = np.rint(np.concatenate([low, high]) * len(picture)).astype(int)

@@ -42,7 +42,7 @@ class Rebuilt:
         reference: the clip's first picture, which the receiver holds.
         warped: the reference moved by the mesh alone.
         rebuilt: what the generator made.
-        points: the driving frame's tracked points, (468, 3), picture sides.
+        points: the driving frame's tracked points, (478, 3), picture sides.
         psnr: of the rebuilt picture, decibels.
     """
 

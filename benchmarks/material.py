@@ -28,7 +28,7 @@ class Material:
         fps: frames a second, 25 at most.
         crop: the square that was cut from each frame.
         pictures: RGB uint8 (256, 256, 3).
-        points: tracked points of each, (468, 3), crop sides; None without a face.
+        points: tracked points of each, (478, 3), crop sides; None without a face.
         frames: the frames with a face as the sender sends them, numbered as the pictures.
         identity: the caller's, calibrated on the first frame.
         origin: the first frame's parameters.

@@ -26,7 +26,7 @@ class Sent:
 
     Attributes:
         picture: what the camera saw of the crop, RGB uint8 (256, 256, 3).
-        points: tracked points, (468, 3), crop sides.
+        points: tracked points, (478, 3), crop sides.
         identity: the caller's, calibrated on the first frame.
         fitted: the sender's parameters as fitted.
         smoothed: the same after the sender's filter.

@@ -21,7 +21,8 @@ from safetensors.numpy import save_file
 from models.canonical_mesh import CanonicalMesh
 from models.tracked import TrackedClips
 from shared.command import run_command
-from shared.face_model import FORMAT, POINT_COUNT, digest, eye_distance
+from shared.eyes import EYES, SKIN_COUNT
+from shared.face_model import FORMAT, POINT_COUNT, digest, eye_distance, point_weights
 from shared.params import EXPRESSION_SIZE
 from shared.procrustes import register
 
@@ -50,7 +51,7 @@ def basis_of(rows: Array, size: int, weights: Array | None = None) -> Array:
 
 
 def align_all(points: Array, targets: Array) -> Array:
-    """Register every frame (N, 468, 3) to its target; returns them in model units."""
+    """Register every frame (N, 478, 3) to its target; returns them in model units."""
     return np.stack([register(p, t).apply(p) for p, t in zip(points, targets, strict=True)])
 
 
@@ -74,6 +75,8 @@ class Learner:
         self.mean = mean
         self.fitted = np.broadcast_to(mean, self.points.shape)
         self.weights = np.ones(len(self.points))
+        # Least squares of points times these are the fit's weighted least squares.
+        self.roots = np.sqrt(point_weights())[:, None]
 
     def round(self) -> tuple[Array, Array]:
         """Register to the last fitted shapes and learn both bases anew."""
@@ -82,18 +85,18 @@ class Learner:
         people = np.stack([aligned[self.clip == i].mean(axis=0) for i in range(len(count))])
         video = np.flatnonzero(count >= MIN_CLIP_FRAMES)
         moving = np.isin(self.clip, video)
-        residual = (aligned - people[self.clip]).reshape(len(aligned), -1)
+        residual = ((aligned - people[self.clip]) * self.roots).reshape(len(aligned), -1)
         weights = (self.weights / count[self.clip])[moving]
         expression = basis_of(residual[moving], EXPRESSION_SIZE, weights)
         self.mean = self._normalised(people.mean(axis=0))
-        offsets = (people - self.mean).reshape(len(people), -1)
+        offsets = ((people - self.mean) * self.roots).reshape(len(people), -1)
         # What looks like an expression is one: identity is what remains beside it.
         directions = expression / np.linalg.norm(expression, axis=1, keepdims=True)
         offsets = offsets - offsets @ directions.T @ directions
         identity = basis_of(offsets, IDENTITY_SIZE)
         self._reweight(residual - residual @ directions.T @ directions, moving)
         self._refit(aligned, identity, expression)
-        return identity, expression
+        return self._unweighted(identity), self._unweighted(expression)
 
     def _reweight(self, missed: Array, moving: npt.NDArray[np.bool_]) -> None:
         """Let frames that the basis misses, most of them turned far, count more next time."""
@@ -103,13 +106,23 @@ class Learner:
     def _refit(self, aligned: Array, identity: Array, expression: Array) -> None:
         basis = np.concatenate([identity, expression])
         unit = basis / np.linalg.norm(basis, axis=1, keepdims=True)
-        flat = (aligned - self.mean).reshape(len(aligned), -1)
-        self.fitted = self.mean + (flat @ unit.T @ unit).reshape(-1, POINT_COUNT, 3)
+        flat = ((aligned - self.mean) * self.roots).reshape(len(aligned), -1)
+        self.fitted = self.mean + self._unweighted(flat @ unit.T @ unit)
+
+    def _unweighted(self, rows: Array) -> Array:
+        return rows.reshape(-1, POINT_COUNT, 3) / self.roots
 
     @staticmethod
     def _normalised(mean: Array) -> Array:
         mean = mean - mean.mean(axis=0)
         return mean / eye_distance(mean)
+
+
+def _with_irises(vertices: Array) -> Array:
+    """Return the canonical mesh, normalised, with irises amid the eyes to begin with."""
+    count = (POINT_COUNT - SKIN_COUNT) // len(EYES)
+    irises = [np.tile(vertices[list(eye)].mean(axis=0), (count, 1)) for eye in EYES]
+    return Learner._normalised(np.concatenate([vertices, *irises]))
 
 
 def main(
@@ -121,15 +134,15 @@ def main(
 ) -> None:
     """Learn the face model and write it."""
     mesh = CanonicalMesh.load(package)
-    learner = Learner(TrackedClips.load(tracked), Learner._normalised(mesh.vertices))
+    learner = Learner(TrackedClips.load(tracked), _with_irises(mesh.vertices))
     for _ in track(range(ALIGN_ROUNDS), "learning"):
         identity, expression = learner.round()
     # The mean's own pose decides what "frontal" is: the canonical mesh is symmetric.
-    upright = register(learner.mean, mesh.vertices).rotation
+    upright = register(learner.mean[:SKIN_COUNT], mesh.vertices).rotation
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "mean": (learner.mean @ upright.T).astype(np.float32),
-        "identity": (identity.reshape(-1, POINT_COUNT, 3) @ upright.T).astype(np.float16),
-        "expression": (expression.reshape(-1, POINT_COUNT, 3) @ upright.T).astype(np.float16),
+        "identity": (identity @ upright.T).astype(np.float16),
+        "expression": (expression @ upright.T).astype(np.float16),
         "triangles": mesh.triangles.astype(np.uint16),
     }
     metadata = {"format": FORMAT, "digest": digest(arrays)}

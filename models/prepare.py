@@ -40,7 +40,7 @@ class Tracked:
 
     Attributes:
         name: file name without its ending.
-        points: shape (N, 468, 3), float32, crop sides; every frame with a face, in order.
+        points: shape (N, 478, 3), float32, crop sides; every frame with a face, in order.
         times: shape (N,), frame numbers in the clip; gaps are frames without a face.
         images: JPEG files of some frames, by row of `points`.
         people: PNG files of where the person is in each of these, by the same rows.

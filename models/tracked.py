@@ -28,7 +28,7 @@ class TrackedClips:
 
     Attributes:
         names: clip names, in order.
-        points: shape (N, 468, 3), float32, crop sides, clip after clip.
+        points: shape (N, 478, 3), float32, crop sides, clip after clip.
         times: shape (N,), frame number in its clip.
         clip: shape (N,), index into `names`.
         image_rows: shape (M,), rows of `points` that have a picture.

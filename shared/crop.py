@@ -39,7 +39,7 @@ class Crop:
         """Return the crop for a head, inside the picture wherever it fits.
 
         Args:
-            points: tracked points, shape (468, 3), pixels.
+            points: tracked points, shape (478, 3), pixels.
             width: the picture's width, pixels.
             height: the picture's height, pixels.
         """

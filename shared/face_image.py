@@ -5,9 +5,11 @@ coordinates as colours, so that a pixel says which part of a face it shows. In t
 geometric displacement field of "Progressive warping" (section 3.2): where each pixel of the
 driving face lies in the reference picture, less where it is.
 
-MediaPipe's mesh closes mouth and eyes with triangles. They carry displacement but none of the
-face's colours, so that the face image shows an open mouth as a hole, as the paper's scanned faces
-do; the inside of the mouth has a colour of its own, which tells it from what is no head.
+MediaPipe's mesh closes mouth and eyes with triangles. Those of the mouth carry displacement but
+none of the face's colours, so that the face image shows an open mouth as a hole, as the paper's
+scanned faces do; the inside of the mouth has a colour of its own, which tells it from what is no
+head. Those of the eyes make way for an eyeball behind the lids, without colour: the iris moves as
+it is, the white between it and the lids is stretched.
 
 A face mesh ends at the hairline. Rings of vertices around it, the apron, carry the rigid part of
 the displacement on to hair, ears and neck and fade it out towards shoulders and background. Rigid
@@ -24,6 +26,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from shared.eyes import EYES, IRISES, SKIN_COUNT
 from shared.face_model import POINT_COUNT, FaceModel, eye_distance
 from shared.params import Floats, Params
 from shared.procrustes import register
@@ -34,18 +37,16 @@ OVAL = (
     10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
     152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
 )  # fmt: skip
-# The inner edges of the lips and of both eyes: what lies within is no skin.
+# The inner edge of the lips, in order.
 LIPS = (
     78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
 )  # fmt: skip
-EYES = (
-    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
-    (362, 382, 381, 380, 374, 373, 390, 249, 263, 466, 388, 387, 386, 385, 384, 398),
-)
 OPENINGS = LIPS + EYES[0] + EYES[1]
 MOUTH_COLOUR = (0.0, 0.0, 1.0)  # no point of a face has x or y at 0
-# Vertices: the face, its openings' edges again, its border again, the rings.
-APRON_START = POINT_COUNT + len(OPENINGS)
+# Vertices: the face, its openings' edges again, a circle around each iris, the face's border again,
+# the rings. Each circle has a vertex for each of the lids' edge.
+IRIS_START = POINT_COUNT + len(OPENINGS)
+APRON_START = IRIS_START + len(EYES[0]) + len(EYES[1])
 # Points of the skull that no expression moves: corners of the eyes, temples, bridge and tip of the
 # nose.
 SKULL = (33, 133, 362, 263, 127, 234, 356, 454, 168, 6, 197, 195, 5, 4)
@@ -80,7 +81,8 @@ RINGS = (
 # much motion out would fold the picture, and leave the old head standing beside the new one.
 FAR = 0.5
 APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
-APRON_DEPTH = 50.0  # drawn behind every face, whatever its pose
+# Drawn behind every face, whatever its pose: irises behind the lids, and the whites behind irises.
+IRIS_DEPTH, WHITE_DEPTH, APRON_DEPTH = 10.0, 20.0, 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class FaceShape:
     """One face, posed, with openings and apron; what a face image is drawn from.
 
     Attributes:
-        points: shape (468 + 52 + 5 * 36, 3), float32, crop sides.
+        points: shape (478 + 52 + 32 + 5 * 36, 3), float32, crop sides.
     """
 
     points: Floats
@@ -116,15 +118,20 @@ class FaceRenderer:
     def __init__(self, model: FaceModel, size: int = 256) -> None:
         self._model = model
         self._size = size
-        low, high = model.mean.min(axis=0), model.mean.max(axis=0)
-        colours = (model.mean - low) / (high - low)
+        skin = model.mean[:SKIN_COUNT]
+        low, high = skin.min(axis=0), skin.max(axis=0)
+        colours = (skin - low) / (high - low)
         # Zero means "no face": colours start a little above it.
-        uncoloured = np.zeros((APRON_START - POINT_COUNT + APRON_COUNT, 3))
-        uncoloured[: len(LIPS)] = MOUTH_COLOUR
+        uncoloured = np.zeros((APRON_START - SKIN_COUNT + APRON_COUNT, 3))
+        lips = POINT_COUNT - SKIN_COUNT
+        uncoloured[lips : lips + len(LIPS)] = MOUTH_COLOUR
         self._colours = np.concatenate([0.05 + 0.95 * colours, uncoloured]).astype(np.float32)
         face = _with_openings(model.triangles)
-        self._triangles = np.concatenate([face, _apron_triangles()]).astype(np.int32)
+        parts = [face, _eye_triangles(), _apron_triangles()]
+        self._triangles = np.concatenate(parts).astype(np.int32)
+        self._directions = _iris_directions(model.mean)
         self._keep = _kept_motion(model.mean)
+        self._depth = _depths()
 
     def pose(self, identity: Floats, params: Params) -> FaceShape:
         """Return a person's face in a frame, with its apron.
@@ -137,8 +144,9 @@ class FaceRenderer:
         neutral = self._model.shape(identity, np.zeros_like(params.expression))
         skull = register(neutral[list(SKULL)], shape[list(SKULL)])
         # Edges stand twice: once with the colours of the face and once with none.
-        edges = shape[list(OPENINGS + OVAL)]
-        vertices = np.concatenate([shape, edges, skull.apply(_apron(neutral))])
+        edges, oval = shape[list(OPENINGS)], shape[list(OVAL)]
+        irises = _irises(shape, self._directions)
+        vertices = np.concatenate([shape, edges, irises, oval, skull.apply(_apron(neutral))])
         return FaceShape(self._model.project(vertices, params.camera))
 
     def draw(self, driving: FaceShape, reference: FaceShape) -> FaceImage:
@@ -150,7 +158,7 @@ class FaceRenderer:
         """
         displacement, around = self._faded(driving, reference)
         points = driving.points.copy()
-        points[APRON_START:, 2] += APRON_DEPTH
+        points[:, 2] += self._depth
         attributes = np.concatenate([self._colours, displacement], axis=1)
         image, drawn = rasterise(points, self._triangles, attributes, self._size)
         image[~drawn, 3:] = around
@@ -167,14 +175,76 @@ class FaceRenderer:
 
 
 def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return the face's triangles, those within mouth and eyes on the edges without colour."""
-    start, changed = POINT_COUNT, triangles.copy()
-    for ring in (LIPS, *EYES):
-        inside = np.isin(triangles, ring).all(axis=1)
-        order = {vertex: start + place for place, vertex in enumerate(ring)}
-        changed[inside] = np.vectorize(order.__getitem__)(triangles[inside])
-        start += len(ring)
-    return changed
+    """Return the face's triangles, those within the mouth without colour, none within the eyes."""
+    eyes = [np.isin(triangles, ring).all(axis=1) for ring in EYES]
+    kept = triangles[~(eyes[0] | eyes[1])].copy()
+    inside = np.isin(kept, LIPS).all(axis=1)
+    order = {vertex: POINT_COUNT + place for place, vertex in enumerate(LIPS)}
+    kept[inside] = np.vectorize(order.__getitem__)(kept[inside])
+    return kept
+
+
+def _iris_directions(mean: Floats) -> Floats:
+    """Return where each vertex around an iris lies on it, shape (2, 16, 2).
+
+    Towards its vertex of the lids' edge in the mean face, in units of the iris's two half axes.
+    """
+    directions = []
+    for eye, iris in zip(EYES, IRISES, strict=True):
+        centre, across, up = _axes(mean, iris)
+        found = np.linalg.lstsq(
+            np.stack([across, up], axis=1)[:2], (mean[list(eye)] - centre)[:, :2].T, rcond=None
+        )[0].T
+        directions.append(found / np.linalg.norm(found, axis=1, keepdims=True))
+    return np.asarray(directions, np.float32)
+
+
+def _irises(shape: Floats, directions: Floats) -> Floats:
+    """Return the vertices around both irises, shape (32, 3), model units."""
+    circles = []
+    for iris, towards in zip(IRISES, directions, strict=True):
+        centre, across, up = _axes(shape, iris)
+        circles.append(centre + towards @ np.stack([across, up]))
+    return np.concatenate(circles).astype(np.float32)
+
+
+def _axes(shape: Floats, iris: tuple[int, ...]) -> tuple[Floats, Floats, Floats]:
+    """Return an iris's centre and its half axes, each of shape (3,)."""
+    centre, first, second, third, fourth = shape[list(iris)]
+    return centre, (first - third) / 2, (second - fourth) / 2
+
+
+def _eye_triangles() -> npt.NDArray[np.int32]:
+    """Return the triangles of both eyeballs: whites from the lids to the irises, and these."""
+    triangles = []
+    lids, edge = POINT_COUNT + len(LIPS), IRIS_START
+    for eye, iris in zip(EYES, IRISES, strict=True):
+        places = np.arange(len(eye))
+        outer, inner = lids + places, edge + places
+        triangles += _band(outer, inner)
+        centre = np.full(len(eye), iris[0])
+        triangles.append(np.stack([inner, np.roll(inner, -1), centre], axis=1))
+        lids, edge = lids + len(eye), edge + len(eye)
+    return np.concatenate(triangles).astype(np.int32)
+
+
+def _band(inner: npt.NDArray[np.int_], outer: npt.NDArray[np.int_]) -> list[npt.NDArray[np.int_]]:
+    """Return the triangles between two closed rings of as many vertices."""
+    inner_next, outer_next = np.roll(inner, -1), np.roll(outer, -1)
+    return [
+        np.stack([inner, inner_next, outer], axis=1),
+        np.stack([inner_next, outer_next, outer], axis=1),
+    ]
+
+
+def _depths() -> Floats:
+    """Return how far behind the face each vertex is drawn, crop sides."""
+    depths = np.zeros(APRON_START + APRON_COUNT, np.float32)
+    depths[SKIN_COUNT:POINT_COUNT] = IRIS_DEPTH
+    depths[POINT_COUNT + len(LIPS) : IRIS_START] = WHITE_DEPTH
+    depths[IRIS_START:APRON_START] = IRIS_DEPTH
+    depths[APRON_START:] = APRON_DEPTH
+    return depths
 
 
 def _apron(neutral: Floats) -> Floats:
@@ -193,14 +263,12 @@ def _apron_triangles() -> npt.NDArray[np.int32]:
     loops = [APRON_START + count * ring + np.arange(count) for ring in range(1 + len(RINGS))]
     triangles = []
     for inner, outer in pairwise(loops):
-        inner_next, outer_next = np.roll(inner, -1), np.roll(outer, -1)
-        triangles.append(np.stack([inner, inner_next, outer], axis=1))
-        triangles.append(np.stack([inner_next, outer_next, outer], axis=1))
+        triangles += _band(inner, outer)
     return np.concatenate(triangles).astype(np.int32)
 
 
 def _kept_motion(mean: Floats) -> Floats:
-    """Return how much of its displacement each vertex keeps, shape (468 + 4 * 36, 1)."""
+    """Return how much of its displacement each vertex keeps, one a vertex, shape (742, 1)."""
     oval = mean[list(OVAL)]
     # 0 at the eyes, 1 at the chin.
     below = np.clip((oval[:, 1] / eye_distance(mean) - 0.1) / 0.8, 0, 1)

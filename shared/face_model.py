@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
+from shared.eyes import EYES, SKIN_COUNT
 from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Floats, Params
 from shared.procrustes import Similarity, register
 
-POINT_COUNT = 468
-FORMAT = "headcall-face-model-1"
+POINT_COUNT = 478
+FORMAT = "headcall-face-model-2"
 EYE_CORNERS = ((33, 133), (362, 263))  # MediaPipe's indices: outer and inner corner of each eye
+EYE_WEIGHT = 4.0  # a blink and a glance move few points and say much
 # Weight of the prior that a coefficient is normal with unit deviation, against squared point
 # errors in model units (eye distances) summed over all points.
 EXPRESSION_RIDGE = 1e-4
@@ -36,8 +38,15 @@ class FaceModelError(Exception):
     """The face model's file is missing, damaged or of another kind."""
 
 
+def point_weights() -> npt.NDArray[np.float64]:
+    """Return how much each point's squared error counts, shape (478,)."""
+    weights = np.ones(POINT_COUNT)
+    weights[[*EYES[0], *EYES[1], *range(SKIN_COUNT, POINT_COUNT)]] = EYE_WEIGHT
+    return weights
+
+
 def eye_distance(points: npt.NDArray[np.floating]) -> float:
-    """Return the distance between the two eyes' centres, in the unit of `points` (468, 3)."""
+    """Return the distance between the two eyes' centres, in the unit of `points` (478, 3)."""
     left, right = (points[list(corners)].mean(axis=0) for corners in EYE_CORNERS)
     return float(np.linalg.norm(left - right))
 
@@ -50,9 +59,9 @@ class FaceModel:
     right, y down, z away from the camera; rotation zero looks at the camera.
 
     Attributes:
-        mean: shape (468, 3).
-        identity: shape (K, 468, 3), one standard deviation of each direction.
-        expression: shape (28, 468, 3), one standard deviation of each direction.
+        mean: shape (478, 3).
+        identity: shape (K, 478, 3), one standard deviation of each direction.
+        expression: shape (28, 478, 3), one standard deviation of each direction.
         triangles: shape (T, 3), vertex indices.
         fingerprint: hex digest of the arrays; both ends must have the same.
     """
@@ -95,7 +104,7 @@ class FaceModel:
         smile on the calibration frame does not become part of the person.
 
         Args:
-            points: tracked points of one frame, shape (468, 3), any scale.
+            points: tracked points of one frame, shape (478, 3), any scale.
         """
         basis, solver = self._merged_solver
         coefficients, _ = self._alternate(points, self.mean, basis, solver, rounds=CALIBRATE_ROUNDS)
@@ -105,7 +114,7 @@ class FaceModel:
         """Return expression and camera of a frame, with the identity fixed.
 
         Args:
-            points: tracked points, shape (468, 3), in crop sides.
+            points: tracked points, shape (478, 3), in crop sides.
             identity: what `calibrate` returned for this person, shape (K,).
         """
         neutral = self.shape(identity, np.zeros(EXPRESSION_SIZE, np.float32))
@@ -123,7 +132,7 @@ class FaceModel:
         return Params(bounded.astype(np.float32), camera)
 
     def shape(self, identity: Floats, expression: Floats) -> Floats:
-        """Return a face's shape (equation 1), shape (468, 3), model units."""
+        """Return a face's shape (equation 1), shape (478, 3), model units."""
         flat = identity @ self.identity.reshape(len(self.identity), -1)
         flat = flat + expression @ self.expression.reshape(EXPRESSION_SIZE, -1)
         return np.asarray(self.mean + flat.reshape(POINT_COUNT, 3), np.float32)
@@ -135,7 +144,7 @@ class FaceModel:
         return np.asarray(seen, np.float32)
 
     def points(self, identity: Floats, params: Params) -> Floats:
-        """Return the points that 35 floats stand for, shape (468, 3), crop sides."""
+        """Return the points that 35 floats stand for, shape (478, 3), crop sides."""
         return self.project(self.shape(identity, params.expression), params.camera)
 
     @cached_property
@@ -143,15 +152,12 @@ class FaceModel:
         merged = np.concatenate([self.identity, self.expression]).astype(np.float64)
         basis = merged.reshape(-1, POINT_COUNT * 3)
         sizes = (len(self.identity), EXPRESSION_SIZE)
-        ridge = np.repeat([IDENTITY_RIDGE, EXPRESSION_RIDGE], sizes)
-        solver = np.linalg.solve(basis @ basis.T + np.diag(ridge), basis)
-        return basis, np.asarray(solver, np.float64)
+        return basis, _solver(basis, np.repeat([IDENTITY_RIDGE, EXPRESSION_RIDGE], sizes))
 
     @cached_property
     def _expression_solver(self) -> npt.NDArray[np.float64]:
         basis = self.expression.reshape(EXPRESSION_SIZE, -1).astype(np.float64)
-        gram = basis @ basis.T + EXPRESSION_RIDGE * np.eye(EXPRESSION_SIZE)
-        return np.asarray(np.linalg.solve(gram, basis), np.float64)
+        return _solver(basis, np.full(EXPRESSION_SIZE, EXPRESSION_RIDGE))
 
     @staticmethod
     def _alternate(
@@ -171,6 +177,14 @@ class FaceModel:
             coefficients = solver @ (pose.undo(points) - neutral).ravel()
             shape = neutral + (coefficients @ basis).reshape(-1, 3)
         return coefficients, register(shape, points)
+
+
+def _solver(
+    basis: npt.NDArray[np.float64], ridge: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return what turns point errors into coefficients (weighted least squares with a prior)."""
+    weighted = basis * np.repeat(point_weights(), 3)
+    return np.asarray(np.linalg.solve(weighted @ basis.T + np.diag(ridge), weighted), np.float64)
 
 
 def adapt(params: Params, origin: Params, reference: Params) -> Params:

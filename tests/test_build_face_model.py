@@ -20,6 +20,7 @@ from models.canonical_mesh import CanonicalMesh
 from models.prepare import Tracked, save
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
+from shared.eyes import SKIN_COUNT
 from shared.face_model import FaceModel, eye_distance
 from shared.params import EXPRESSION_SIZE
 from tests.faces import face_model, person, posed
@@ -75,7 +76,7 @@ def test_every_frame_is_registered_to_its_target() -> None:
 
 def test_rows_are_spread_over_each_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_face_model, "MAX_FRAMES_PER_CLIP", 5)
-    still = np.zeros((468, 3), np.float32)
+    still = np.zeros((478, 3), np.float32)
     items = [
         Tracked("long", [still] * 21, [*range(21)], {0: b"-"}),
         Tracked("short", [still] * 3, [*range(3)], {0: b"-"}),
@@ -91,8 +92,9 @@ def test_a_round_gives_a_centred_mean_and_separate_bases(tracked: Path) -> None:
     identity, expression = learner.round()
     np.testing.assert_allclose(learner.mean.mean(axis=0), 0, atol=1e-9)
     assert eye_distance(learner.mean) == pytest.approx(1)
-    assert expression.shape == (EXPRESSION_SIZE, 468 * 3)
+    assert expression.shape == (EXPRESSION_SIZE, 478, 3)
     # What looks like an expression is one: identity is what remains beside it.
+    identity, expression = ((b * learner.roots).reshape(len(b), -1) for b in (identity, expression))
     real = identity[np.linalg.norm(identity, axis=1) > 1e-6]
     unit = real / np.linalg.norm(real, axis=1, keepdims=True)
     other = expression / np.linalg.norm(expression, axis=1, keepdims=True)
@@ -106,7 +108,7 @@ def test_the_command_writes_a_model_that_fits_its_faces(
     tracked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shipped = face_model()
-    mesh = CanonicalMesh(7 * np.float64(shipped.mean), np.int64(shipped.triangles))
+    mesh = CanonicalMesh(7 * np.float64(shipped.mean[:SKIN_COUNT]), np.int64(shipped.triangles))
     monkeypatch.setattr(CanonicalMesh, "load", lambda _: mesh)
     monkeypatch.setattr(build_face_model, "ALIGN_ROUNDS", 2)
     out = tmp_path / "model.safetensors"

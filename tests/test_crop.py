@@ -10,9 +10,9 @@ from shared.crop import SIDE_TO_FACE, Crop, Image
 
 
 def face_at(x: float, y: float, width: float, height: float) -> np.ndarray:
-    """Return stand-ins for 468 points that fill a rectangle."""
+    """Return stand-ins for 478 points that fill a rectangle."""
     random = np.random.default_rng(1)
-    points = random.uniform(0, 1, (468, 3))
+    points = random.uniform(0, 1, (478, 3))
     points[0], points[1] = 0, 1
     return (points * [width, height, 50] + [x, y, 0]).astype(np.float32)
 

@@ -47,7 +47,7 @@ def face_mask(shape: FaceShape) -> np.ndarray:
 def test_shapes_and_types(renderer: FaceRenderer) -> None:
     shape = renderer.pose(NOBODY, neutral())
     image = renderer.draw(shape, shape)
-    assert shape.points.shape == (468 + 20 + 2 * 16 + 5 * 36, 3)
+    assert shape.points.shape == (478 + 20 + 4 * 16 + 5 * 36, 3)
     assert image.nmfc.shape == (SIZE, SIZE, 3)
     assert image.displacement.shape == (SIZE, SIZE, 2)
     assert image.nmfc.dtype == image.displacement.dtype == np.float32

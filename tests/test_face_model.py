@@ -25,10 +25,10 @@ POINT_ERROR = 0.005  # of the eye distance, root mean square over coordinates
 
 
 def test_the_shipped_model_has_the_designs_sizes() -> None:
-    assert MODEL.mean.shape == (468, 3)
+    assert MODEL.mean.shape == (478, 3)
     assert MODEL.identity.shape[0] >= 40
-    assert MODEL.identity.shape[1:] == (468, 3)
-    assert MODEL.expression.shape == (28, 468, 3)
+    assert MODEL.identity.shape[1:] == (478, 3)
+    assert MODEL.expression.shape == (28, 478, 3)
     assert MODEL.triangles.shape == (898, 3)
     assert SHIPPED.stat().st_size < 1 << 20
 
@@ -68,7 +68,7 @@ def test_project_is_scale_rotation_translation() -> None:
 
 
 def test_eye_distance_is_between_the_eyes_centres() -> None:
-    points = np.zeros((468, 3))
+    points = np.zeros((478, 3))
     points[33], points[133], points[362], points[263] = [0, 0, 0], [2, 0, 0], [8, 0, 0], [10, 6, 0]
     assert eye_distance(points) == pytest.approx(np.hypot(8, 3))
 
@@ -265,7 +265,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
-    save_file({"mean": np.zeros((468, 3), np.float32)}, path)
+    save_file({"mean": np.zeros((478, 3), np.float32)}, path)
     with pytest.raises(FaceModelError, match="this version"):
         FaceModel.load(path)
 
@@ -290,10 +290,10 @@ def test_a_missing_array_is_refused(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("mean", np.zeros((467, 3), np.float32)),
-        ("identity", np.zeros((40, 468, 2), np.float16)),
-        ("expression", np.zeros((27, 468, 3), np.float16)),
+        ("identity", np.zeros((40, 478, 2), np.float16)),
+        ("expression", np.zeros((27, 478, 3), np.float16)),
         ("triangles", np.zeros((10, 4), np.uint16)),
-        ("triangles", np.full((10, 3), 468, np.uint16)),
+        ("triangles", np.full((10, 3), 478, np.uint16)),
         ("triangles", np.full((10, 3), -1, np.int32)),
         ("triangles", np.zeros((0, 3), np.uint16)),
     ],

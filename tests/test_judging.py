@@ -10,7 +10,7 @@ from shared.pictures import Image
 
 
 def frame(original: Image, rebuilt: Image, place: float = 0.5) -> Rebuilt:
-    points = np.full((468, 3), place, np.float32)
+    points = np.full((478, 3), place, np.float32)
     return Rebuilt(original, original, original, rebuilt, points, 30.0)
 
 

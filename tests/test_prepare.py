@@ -175,7 +175,7 @@ def test_what_is_saved_is_read_back(tracked: Tracked, tmp_path: Path) -> None:
 
 
 def test_points_beyond_16_bits_are_bounded(tmp_path: Path) -> None:
-    far = np.full((468, 3), 5, np.float32)
+    far = np.full((478, 3), 5, np.float32)
     prepare.save(tmp_path / "far.npz", [Tracked("far", [far, -far], [0, 1], {0: b"-"}, {0: b"-"})])
     points = TrackedClips.load(tmp_path / "far.npz").points
     assert points[0].max() == pytest.approx(2, abs=1e-3)

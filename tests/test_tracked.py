@@ -23,7 +23,7 @@ def test_rows_are_clip_after_clip(path: Path) -> None:
     clips = TrackedClips.load(path)
     assert clips.names == ["clip-0", "clip-1", "photo-2"]
     rows = 2 * PICTURES_A_CLIP + 1
-    assert clips.points.shape == (rows, 468, 3)
+    assert clips.points.shape == (rows, 478, 3)
     assert clips.points.dtype == np.float32
     assert clips.clip.tolist() == [0] * PICTURES_A_CLIP + [1] * PICTURES_A_CLIP + [2]
     assert clips.times.tolist() == [*range(PICTURES_A_CLIP)] * 2 + [0]

@@ -50,10 +50,10 @@ def seen(tracker: Tracker, picture: Image) -> Points:
     return points
 
 
-def test_a_face_has_468_points_in_pixels(tracker: Tracker, frames: list[Image]) -> None:
+def test_a_face_has_478_points_in_pixels(tracker: Tracker, frames: list[Image]) -> None:
     points = seen(tracker, frames[0])
     height, width = frames[0].shape[:2]
-    assert points.shape == (468, 3)
+    assert points.shape == (478, 3)
     assert points.dtype == np.float32
     assert (points[:, :2] > 0).all()
     assert (points[:, :2] < [width, height]).all()
