@@ -15,7 +15,6 @@ from shared.params import Params
 from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
 
-FACE_IMAGES = 3  # the current frame and two past (HeadGAN, section 3.3)
 # A square picture that the head fills this far is a head crop already and is used whole.
 WHOLE_PICTURE = 0.8
 # A segmenter that sees less of the face than this has not found the person.
@@ -32,7 +31,7 @@ class Generator:
         self._engine = engine
         self._model = model
         self._renderer = FaceRenderer(model, PICTURE_SIZE)
-        self._before: Floats | None = None  # what was drawn last
+        self._before: Floats | None = None  # the face images drawn last, the engine's array
         self._reference: Reference | None = None
         self._reference_params: Params | None = None
         self._home: FaceShape | None = None
@@ -99,6 +98,7 @@ class Generator:
         drawn = self._renderer.draw(self._renderer.pose(self._identity, params), self._home)
         faces, displacement = self._engine.inputs()
         faces[:, :3] = drawn.nmfc.transpose(2, 0, 1)
+        # The current frame and two past (HeadGAN, section 3.3).
         if self._before is None:  # at the start the first frame is its own past
             faces[:, 3:6] = faces[:, 6:] = faces[:, :3]
         else:
@@ -112,7 +112,7 @@ class Generator:
         if self._reference is None:
             raise RuntimeError("set_reference comes first")
         picture = self._engine.generate(self._reference, faces, displacement, heard)
-        # In place: several threads that take and give back megabytes leave holes in the heaps.
+        # In place: what several threads take and give back leaves holes in the heaps.
         picture += 1
         picture *= np.float32(127.5)
         np.rint(picture, out=picture)

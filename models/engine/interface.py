@@ -26,7 +26,6 @@ FACES = (1, 9, 256, 256)
 DISPLACEMENT = (1, 2, 256, 256)
 IMAGE = (1, 3, 256, 256)
 
-
 _RING = 4  # pairs of arrays handed out in turn: what `Engine.inputs` promises
 
 
@@ -138,15 +137,15 @@ class Engine(ABC):
     def inputs(self) -> tuple[Floats, Floats]:
         """Return arrays for a frame's face images and displacement, contents undefined.
 
-        What is drawn into them reaches the device without a further copy by the processor. An
-        engine may hand out the same arrays again after three further frames.
+        What is drawn into them reaches the device without a further copy by the processor. They
+        are handed out again after three further frames.
         """
         return next(self._ring)
 
     @cached_property
     def _ring(self) -> Iterator[tuple[Floats, Floats]]:
-        # Once and for all: one thread would take megabytes for each frame that others give back,
-        # which leaves holes in the C library's heaps.
+        # Once and for all: megabytes that one thread takes for each frame and others give back
+        # leave holes in the C library's heaps, and the process grows.
         return input_ring(lambda shape: np.empty(shape, np.float32))
 
 
