@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +15,6 @@ from shared.params import Params
 from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
 
-FACE_IMAGES = 3  # the current frame and two past (HeadGAN, section 3.3)
 # A square picture that the head fills this far is a head crop already and is used whole.
 WHOLE_PICTURE = 0.8
 # A segmenter that sees less of the face than this has not found the person.
@@ -34,7 +31,7 @@ class Generator:
         self._engine = engine
         self._model = model
         self._renderer = FaceRenderer(model, PICTURE_SIZE)
-        self._past: deque[Floats] = deque(maxlen=FACE_IMAGES)
+        self._before: Floats | None = None  # the face images drawn last, the engine's array
         self._reference: Reference | None = None
         self._reference_params: Params | None = None
         self._home: FaceShape | None = None
@@ -77,7 +74,7 @@ class Generator:
         face = self._renderer.draw(self._home, self._home).nmfc
         layers = _planes(Layers.split(picture, _find_person(picture, face)).stack())
         self._reference = self._engine.encode(layers / np.float32(127.5) - 1, _planes(face))
-        self._past.clear()
+        self._before = None
         return picture
 
     def generate(self, params: Params, heard: Floats | None = None) -> Image:
@@ -99,12 +96,15 @@ class Generator:
         if self._identity is None or self._home is None:
             raise RuntimeError("set_reference comes first")
         drawn = self._renderer.draw(self._renderer.pose(self._identity, params), self._home)
-        self._past.appendleft(_planes(drawn.nmfc))
-        while len(self._past) < FACE_IMAGES:  # at the start the first frame is its own past
-            self._past.append(self._past[0])
         faces, displacement = self._engine.inputs()
-        np.concatenate(list(self._past), axis=1, out=faces)
-        displacement[0] = drawn.displacement.transpose(2, 0, 1)
+        faces[:, :3] = drawn.nmfc.transpose(2, 0, 1)
+        # The current frame and two past (HeadGAN, section 3.3).
+        if self._before is None:  # at the start the first frame is its own past
+            faces[:, 3:6] = faces[:, 6:] = faces[:, :3]
+        else:
+            faces[:, 3:] = self._before[:, :6]
+        self._before = faces
+        displacement[:] = drawn.displacement.transpose(2, 0, 1)
         return faces, displacement
 
     def paint(self, faces: Floats, displacement: Floats, heard: Floats | None = None) -> Image:
@@ -112,8 +112,12 @@ class Generator:
         if self._reference is None:
             raise RuntimeError("set_reference comes first")
         picture = self._engine.generate(self._reference, faces, displacement, heard)
-        levels = (picture[0].transpose(1, 2, 0) + 1) * np.float32(127.5)
-        return np.asarray(np.rint(levels).clip(0, 255), np.uint8)
+        # In place: what several threads take and give back leaves holes in the heaps.
+        picture += 1
+        picture *= np.float32(127.5)
+        np.rint(picture, out=picture)
+        np.clip(picture, 0, 255, out=picture)
+        return np.ascontiguousarray(picture[0].transpose(1, 2, 0), np.uint8)
 
 
 def _find_face(image: Image) -> Points:

@@ -82,6 +82,17 @@ def test_every_input_counts(engine: Engine) -> None:
     assert all(np.abs(other - image).max() > 1e-4 for other in others)
 
 
+def test_arrays_for_a_frame_stay_good_for_three_more_and_then_come_again(engine: Engine) -> None:
+    given = [engine.inputs() for _ in range(12)]
+    for faces, displacement in given:
+        assert (faces.shape, displacement.shape) == (FACES, DISPLACEMENT)
+        assert faces.dtype == displacement.dtype == np.float32
+    for number, one in enumerate(given[:-3]):
+        for other in given[number + 1 : number + 4]:
+            assert not any(np.shares_memory(*pair) for pair in zip(one, other, strict=True))
+    assert len({id(array) for pair in given for array in pair}) == 2 * 4
+
+
 def test_the_reference_is_kept_with_its_features(engine: Engine) -> None:
     layers, face, *_ = random_input(4)
     reference = engine.encode(layers, face)

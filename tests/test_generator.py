@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -12,6 +14,8 @@ import numpy as np
 import pytest
 
 from models.engine import DISPLACEMENT, FACES, Engine, Floats, Reference
+from models.engine.on_onnxruntime import load_cpu
+from models.engine.weights import find_weights
 from models.prepare import clip_frames
 from receiver.generator import Generator
 from shared.crop import Crop
@@ -46,7 +50,7 @@ class Recorder:
         audio: Floats | None = None,
     ) -> Floats:
         self.generated.append((faces, displacement))
-        return reference.layers[:, :3] if self.answer is None else self.answer
+        return (reference.layers[:, :3] if self.answer is None else self.answer).copy()
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +217,25 @@ def test_another_reference_forgets_the_frames_before(
     faces, _ = recorder.generated[-1]
     np.testing.assert_array_equal(faces[:, :3], faces[:, 3:6])
     np.testing.assert_array_equal(faces[:, :3], faces[:, 6:])
+
+
+def test_lanes_paint_at_the_same_time_what_one_alone_paints(photograph: Image) -> None:
+    generator = Generator(load_cpu(find_weights("lite")), face_model())
+    generator.set_reference(photograph)
+    moved = [shifted(generator.reference_params, right=0.01 * number) for number in range(9)]
+    alone = [generator.generate(params) for params in moved]
+    generator.set_reference(photograph)
+    together: list[Image] = []
+    with ThreadPoolExecutor(2) as lanes:
+        under_way: deque[Future[Image]] = deque()
+        for params in moved:
+            # What a call does: the next frame is drawn while the one before is painted.
+            under_way.append(lanes.submit(generator.paint, *generator.render(params)))
+            if len(under_way) == 2:
+                together.append(under_way.popleft().result())
+        together += [one.result() for one in under_way]
+    np.testing.assert_array_equal(np.stack(together), np.stack(alone))
+    assert not any(np.shares_memory(*pair) for pair in pairwise(together))
 
 
 def test_levels_are_rounded_and_bounded(

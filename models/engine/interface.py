@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ FACES = (1, 9, 256, 256)
 DISPLACEMENT = (1, 2, 256, 256)
 IMAGE = (1, 3, 256, 256)
 
+_RING = 4  # pairs of arrays handed out in turn: what `Engine.inputs` promises
+
 
 class EngineUnavailableError(Exception):
     """An engine cannot run here; the message is the reason, half a sentence for a person."""
@@ -41,6 +45,15 @@ class Reference:
 
     layers: Floats
     features: dict[str, Any]
+
+
+def input_ring(make: Callable[[tuple[int, ...]], Floats]) -> Iterator[tuple[Floats, Floats]]:
+    """Return pairs of arrays for face images and displacement, in turn and without end.
+
+    Args:
+        make: returns an array of a shape; it is called before the first pair is taken.
+    """
+    return cycle([(make(FACES), make(DISPLACEMENT)) for _ in range(_RING)])
 
 
 class Engine(ABC):
@@ -88,7 +101,7 @@ class Engine(ABC):
         displacement: Floats,
         audio: Floats | None = None,
     ) -> Floats:
-        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1].
+        """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]; the array is the caller's.
 
         Args:
             reference: what `encode` of this engine returned.
@@ -124,10 +137,16 @@ class Engine(ABC):
     def inputs(self) -> tuple[Floats, Floats]:
         """Return arrays for a frame's face images and displacement, contents undefined.
 
-        What is drawn into them reaches the device without a further copy by the processor. An
-        engine may hand out the same arrays again after three further frames.
+        What is drawn into them reaches the device without a further copy by the processor. They
+        are handed out again after three further frames.
         """
-        return np.empty(FACES, np.float32), np.empty(DISPLACEMENT, np.float32)
+        return next(self._ring)
+
+    @cached_property
+    def _ring(self) -> Iterator[tuple[Floats, Floats]]:
+        # Once and for all: megabytes that one thread takes for each frame and others give back
+        # leave holes in the C library's heaps, and the process grows.
+        return input_ring(lambda shape: np.empty(shape, np.float32))
 
 
 class BatchEngine(Engine):

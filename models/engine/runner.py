@@ -13,21 +13,18 @@ from models.engine.builder import Builder
 from models.engine.cuda import CudaError, Device
 from models.engine.interface import (
     AUDIO_INPUT,
-    DISPLACEMENT,
     FACE,
-    FACES,
     IMAGE,
     LAYERS,
     BatchEngine,
     EngineUnavailableError,
     Floats,
     Reference,
+    input_ring,
 )
 from models.engine.store import Built
 
 log = logging.getLogger(__name__)
-
-_RING = 4  # input arrays handed out in turn: what `Engine.inputs` promises
 
 
 class Features:
@@ -67,11 +64,7 @@ class TensorRtEngine(BatchEngine):
         }
         # Which reference lies in each row of the generator's inputs.
         self._rows: list[Reference | None] = [None] * batch
-        self._ring = [
-            tuple(device.pinned((batch, *shape[1:])) for shape in (FACES, DISPLACEMENT))
-            for _ in range(_RING)
-        ]
-        self._turn = 0
+        self._pinned = input_ring(device.pinned)
         self._image = device.pinned((batch, *IMAGE[1:]))
         self._launch: Callable[[], None] | None = None
         self._generator.bind(self._buffers)
@@ -83,9 +76,7 @@ class TensorRtEngine(BatchEngine):
 
     def inputs(self) -> tuple[Floats, Floats]:
         """Return arrays that the GPU reads without a further copy by the processor."""
-        self._turn = (self._turn + 1) % _RING
-        faces, displacement = self._ring[self._turn]
-        return faces[:1], displacement[:1]
+        return next(self._pinned)
 
     def encode(self, layers: Floats, face: Floats) -> Reference:
         """Return a reference ready for use; its features stay on the GPU."""

@@ -171,9 +171,9 @@ class SharedEngine:
 class _Client(Engine):
     """One caller's handle on a shared engine.
 
-    `inputs` is the interface's own, new arrays for every frame: an engine's few pinned arrays are
-    handed out in turn, and several callers would soon draw into the same. They would save nothing
-    here, since a launch needs the frames of several callers side by side and so copies them.
+    `inputs` is the interface's own, a ring for each client: from an engine's one ring several
+    callers would soon draw into the same arrays. Pinned ones would save nothing here, since a
+    launch needs the frames of several callers side by side and so copies them.
     """
 
     def __init__(self, shared: SharedEngine) -> None:
