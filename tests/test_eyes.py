@@ -13,8 +13,9 @@ UPPER, LOWER = slice(9, 16), slice(1, 8)
 
 
 def plain() -> Points:
-    """Return an upright face, 200 pixels between the eyes."""
-    return np.asarray(face_model().mean[:SKIN_COUNT] * 200 + 300, np.float32)
+    """Return an upright face, 200 pixels between the eyes; its depths have no mean, as tracked."""
+    points = np.asarray(face_model().mean[:SKIN_COUNT] * 200 + 300, np.float32)
+    return points - np.float32([0, 0, points[:, 2].mean()])
 
 
 def refined(look: tuple[float, float] = (0, 0), shut: float = 0.0) -> Points:
@@ -46,7 +47,10 @@ def test_a_face_whose_points_agree_keeps_them() -> None:
     face = with_eyes(plain(), refined())
     assert face.shape == (POINT_COUNT, 3)
     assert face.dtype == np.float32
-    np.testing.assert_allclose(face[:SKIN_COUNT], plain(), atol=1e-3)
+    np.testing.assert_allclose(face[:SKIN_COUNT, :2], plain()[:, :2], atol=1e-3)
+    depth = face[:SKIN_COUNT, 2] - plain()[:, 2]
+    assert np.ptp(depth) < 1e-3
+    assert face[:, 2].mean() == pytest.approx(0, abs=1e-3)
 
 
 @pytest.mark.parametrize("shut", [0.5, 1.0])
@@ -62,7 +66,7 @@ def test_lids_close_as_far_as_the_refined_ones(shut: float) -> None:
         assert moved[12] == moved[UPPER].max() > 1
         assert moved[LOWER].max() < 1e-3
     others = np.setdiff1d(np.arange(SKIN_COUNT), [*EYES[0], *EYES[1]])
-    np.testing.assert_array_equal(face[others], plain()[others])
+    np.testing.assert_array_equal(face[others, :2], plain()[others, :2])
 
 
 @pytest.mark.parametrize("look", [(0.2, 0.0), (-0.2, 0.0), (0.0, 0.1)])
