@@ -9,9 +9,10 @@ import numpy as np
 from scipy.stats import theilslopes
 
 _HOUR_S = 3600.0
-# What a program takes once (caches, arenas, compiled code) is no growth.
-_WARM_UP_SHARE = 0.25
-_WARM_UP_MOST_S = 180.0
+# What a program takes once (caches, compiled code, each thread's heap at its fullest) is no growth:
+# heaps have been seen to settle after four minutes.
+_WARM_UP_SHARE = 1 / 3
+_WARM_UP_MOST_S = 300.0
 _LEAST_SAMPLES = 8
 
 

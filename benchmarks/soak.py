@@ -6,8 +6,9 @@ plays the demo's clip again and again through a sender and a receiver in process
 and takes their memory, open files and threads, and the receiver's tasks, from time to time. It
 writes `OUT/soak.json` and `OUT/soak.png`. Exit code 1: memory grows by more than 1 MB an hour
 after the warm-up, or files, threads or tasks grow at all. Memory is what each process has
-written to: pages of files come and go with other programs that map them. The shorter the run, the
-less its slope says: the interval is in the JSON.
+written to: pages of files come and go with other programs that map them. A third of the run, at
+most five minutes, is warm-up and does not count. The shorter the run, the less its slope says: the
+interval is in the JSON.
 """
 
 from __future__ import annotations
@@ -142,7 +143,9 @@ def run(clip: Path, out: Path, seconds: float, tick: Callable[[float], None]) ->
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for soak.json and soak.png.")] = Path("build"),
-    minutes: Annotated[float, typer.Option(min=0.2, help="How long to call.")] = 10.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.2, help="How long to call; a third warms up.")
+    ] = 15.0,
     clip: Annotated[Path | None, typer.Option(help="A face clip; default: the demo's.")] = None,
 ) -> None:
     """Run a long call and see whether either end grows."""

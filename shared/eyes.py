@@ -50,7 +50,9 @@ def with_eyes(plain: Points, refined: Points) -> Points:
         edge = centre + IRIS_RADIUS * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
         face[list(iris), :2] = lids[0, :2] + edge @ axes
         face[list(iris), 2] = lids[:, 2].mean()
-    face[:, 2] -= face[:, 2].mean()  # as the plain points have it: depth is that of the head's parts
+    face[:, 2] -= face[
+        :, 2
+    ].mean()  # as the plain points have it: depth is that of the head's parts
     return face
 
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from shared.eyes import EYES, IRISES
 from shared.face_image import (
     APRON_START,
-    EYES,
     FAR,
     LIPS,
     MOUTH_COLOUR,
@@ -126,6 +126,42 @@ def test_mouth_and_eyes_are_holes_that_move_with_the_head(renderer: FaceRenderer
     np.testing.assert_allclose(image.displacement[row, column], [-0.06, 0], atol=1e-5)
 
 
+def looking(amount: float) -> Params:
+    """Return a face whose irises are moved to the right by this share of its eye distance."""
+    basis = face_model().expression[..., 0]
+    moves = np.mean(
+        [basis[:, iris[0]] - basis[:, [eye[0], eye[8]]].mean(axis=1)
+         for eye, iris in zip(EYES, IRISES, strict=True)], axis=0
+    )  # fmt: skip
+    return Params((moves * amount / (moves @ moves)).astype(np.float32), neutral().camera)
+
+
+@pytest.mark.parametrize("amount", [-0.06, 0.06])
+def test_irises_move_in_the_eyes(renderer: FaceRenderer, amount: float) -> None:
+    straight = renderer.pose(NOBODY, looking(0))
+    aside = renderer.pose(NOBODY, looking(amount))
+    displacement = renderer.draw(aside, straight).displacement
+    for eye, iris in zip(EYES, IRISES, strict=True):
+        moved = (straight.points - aside.points)[iris[0], :2]
+        corner = (straight.points - aside.points)[eye[0], :2]
+        assert abs(moved[0] - corner[0]) * SIZE > 1
+        column, row = (aside.points[iris[0], :2] * SIZE).astype(int)
+        np.testing.assert_allclose(displacement[row, column], moved, atol=0.5 / SIZE)
+
+
+def test_irises_show_through_the_lids_only(renderer: FaceRenderer) -> None:
+    shape = renderer.pose(NOBODY, neutral())
+    skin = renderer.draw(shape, shape).nmfc[..., 0] > 0
+    bare = FaceShape(shape.points.copy())
+    for iris in IRISES:  # irises as large as the face
+        centre = bare.points[iris[0]].copy()
+        rest = [*iris[1:]]
+        bare.points[rest] = centre + 20 * (bare.points[rest] - centre)
+    start = APRON_START - 2 * len(EYES[0])
+    bare.points[start:APRON_START, :2] = 0.5 + 20 * (bare.points[start:APRON_START, :2] - 0.5)
+    np.testing.assert_array_equal(renderer.draw(bare, bare).nmfc[..., 0] > 0, skin)
+
+
 def test_displacement_points_from_driving_to_reference(renderer: FaceRenderer) -> None:
     home = renderer.pose(NOBODY, neutral())
     driving = renderer.pose(NOBODY, moved(neutral(), shift=(0.06, -0.03)))
@@ -156,7 +192,9 @@ def test_the_apron_never_hides_the_face(renderer: FaceRenderer, yaw: float) -> N
     camera = Camera(still.camera.log_scale, rotation, still.camera.translation)
     shape = renderer.pose(NOBODY, Params(still.expression, camera))
     points = np.ascontiguousarray(shape.points[:468])
-    alone, mask = rasterise(points, face_model().triangles, points[:, :2].copy(), SIZE)
+    triangles = face_model().triangles
+    skin = ~np.any([np.isin(triangles, ring).all(axis=1) for ring in EYES], axis=0)
+    alone, mask = rasterise(points, triangles[skin], points[:, :2].copy(), SIZE)
     home = FaceShape(2 * shape.points)  # the displacement is then the position itself
     image = renderer.draw(shape, home)
     np.testing.assert_allclose(image.displacement[mask], alone[mask], atol=1e-5)
