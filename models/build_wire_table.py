@@ -26,6 +26,7 @@ from shared.wire import FRAME_MS, between
 from shared.wire_table import (
     DELTA_CLASSES,
     LEAST_SHARE,
+    POWERS,
     WIRE_VERSION,
     Levels,
     Prior,
@@ -45,7 +46,6 @@ KEY_REACH = 9  # frames from a key to the last packet that builds on it, at most
 CLIP_FRAMES = 50  # shorter clips and photographs show no motion
 # Depth of the whole head orders nothing within one face: one level covers what tracking gives.
 DEPTH_STEP = 0.02
-POWERS = (1, 2, 4, 8, 16)
 ROUNDS = 5
 SAMPLED_FRAMES = 400
 

@@ -32,6 +32,8 @@ DEAD_ZONE = 0.6
 LEAST_SHARE = 2.0**-24  # the coder gives no level less
 # What a 24-bit coder can tell apart; a table of more levels would only fill memory.
 LEVELS_LIMIT = 1 << 16
+POWERS = (1, 2, 4, 8, 16)
+LEAST_WIDTH = 1e-3  # of a prior, levels; a narrower one's tails are no numbers
 
 Levels = npt.NDArray[np.int64]
 Model = Any  # constriction ships no types
@@ -54,6 +56,20 @@ class Prior:
     centre: float
     width: float
     power: int
+
+    @classmethod
+    def read(cls, fields: Any) -> Prior:
+        """Return the prior of three fields of a file.
+
+        Raises:
+            ValueError: it is none.
+        """
+        centre, width, power = fields
+        if not (abs(centre) <= LEVELS_LIMIT and LEAST_WIDTH <= width <= LEVELS_LIMIT):
+            raise ValueError(f"the wire table has a prior of centre {centre} and width {width}")
+        if power not in POWERS:
+            raise ValueError(f"the wire table has a prior of power {power}")
+        return cls(centre, width, power)
 
     def weights(self, low: int, high: int) -> npt.NDArray[np.float64]:
         """Return the unnormalised weights of the levels from ``low`` to ``high``."""
@@ -137,7 +153,6 @@ class WireTable:
         )
 
     @classmethod
-    @classmethod
     def parse(cls, text: str, coarse: bool = False) -> WireTable:
         """Return the fine or the coarse table written by ``models.build_wire_table``.
 
@@ -157,9 +172,9 @@ class WireTable:
         table = cls.build(
             np.array(data["centres"], np.float64),
             np.array(data["steps"], np.float64),
-            [Prior(*prior) for prior in data["key"]],
-            [[Prior(*prior) for prior in priors] for priors in data["delta"]],
-            [[Prior(*prior) for prior in priors] for priors in data["between"]],
+            [Prior.read(prior) for prior in data["key"]],
+            [[Prior.read(prior) for prior in priors] for priors in data["delta"]],
+            [[Prior.read(prior) for prior in priors] for priors in data["between"]],
         )
         classes = (len(table.delta), len(table.between))
         if table.steps.shape != (PARAMS_SIZE,) or classes != (DELTA_CLASSES, DELTA_CLASSES):

@@ -53,6 +53,20 @@ def test_a_table_of_another_version_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "prior",
+    [[0, 1.0, 116], [0, 1.0, 2.5], [0, 0.0, 2], [0, -1.0, 2], [0, float("nan"), 2],
+     [1e9, 1.0, 2], [float("inf"), 1.0, 2], [0, 1.0], ["0", 1.0, 2]],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["key", "delta", "between"])
+def test_a_prior_that_is_none_is_refused(kind: str, prior: list[float]) -> None:
+    text = (resources.files("shared") / "assets" / "wire-v2.json").read_text("utf-8")
+    data = json.loads(text)
+    (data["fine"]["key"] if kind == "key" else data["fine"][kind][1])[3] = prior
+    with pytest.raises(ValueError, match="wire table|unpack"):
+        WireTable.parse(json.dumps(data))
+
+
+@pytest.mark.parametrize(
     ("position", "level"), [(0.0, 0), (0.59, 0), (-0.59, 0), (0.61, 1), (1.59, 1), (-1.61, -2)]
 )
 def test_near_the_predicted_level_nothing_changes(position: float, level: int) -> None:
