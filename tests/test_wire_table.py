@@ -62,7 +62,7 @@ def test_a_prior_that_is_none_is_refused(kind: str, prior: list[float]) -> None:
     text = (resources.files("shared") / "assets" / "wire-v2.json").read_text("utf-8")
     data = json.loads(text)
     (data["fine"]["key"] if kind == "key" else data["fine"][kind][1])[3] = prior
-    with pytest.raises(ValueError, match="wire table|unpack"):
+    with pytest.raises(ValueError, match=r"wire table|unpack"):
         WireTable.parse(json.dumps(data))
 
 
