@@ -22,6 +22,8 @@ EYES = (
 )
 # Each iris: its centre, and its edge to the right, above, to the left and below.
 IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
+# What is looked at of the refined points.
+SEEN = (*EYES[0], *EYES[1], IRISES[0][0], IRISES[1][0])
 IRIS_RADIUS = 0.21  # of the distance between an eye's corners; people hardly differ in it
 _RIGHT_CORNER = 8
 _LIDS = (slice(1, 8), slice(9, 16))
@@ -35,7 +37,8 @@ def with_eyes(plain: Points, refined: Points) -> Points:
 
     Args:
         plain: points of the face, shape (468, 3), x to the right and y down.
-        refined: the refined points of the same picture, shape (478, 3), in the same units.
+        refined: the refined points of the same picture, shape (478, 3), in the same units; those
+            in `SEEN` count.
     """
     face = np.empty((len(refined), 3), np.float32)
     face[:SKIN_COUNT] = plain

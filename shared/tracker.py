@@ -1,7 +1,7 @@
 """Finding a face and following it: 478 dense 3-D points a frame, with MediaPipe.
 
 HeadGAN regresses about 1,000 points with RetinaFace (section 3.1); MediaPipe's FaceMesh gives
-478 in about 5 ms on one core: 468 of the skin and 5 of each iris (`shared.eyes`). Its own detector
+478 in a few ms on two cores: 468 of the skin and 5 of each iris (`shared.eyes`). Its own detector
 misses faces whose eyes are closer than 40 pixels in a 640-wide picture, so a face is acquired with
 the full-range detector on the whole picture and then followed in a window around it, scaled so
 that the face always has the same size.
@@ -9,6 +9,8 @@ that the face always has the same size.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -17,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from shared.eyes import with_eyes
+from shared.eyes import SEEN, with_eyes
 from shared.solutions import BLANK, face_detection, face_mesh, quiet_start
 
 Image = npt.NDArray[np.uint8]
@@ -69,6 +71,10 @@ def _window_around(xs: npt.NDArray[np.float32], ys: npt.NDArray[np.float32]) -> 
     return _Window((left + right - side) / 2, (top + bottom - side) / 2, side)
 
 
+def _coordinates(landmarks: Iterable[Any]) -> Points:
+    return np.array([(point.x, point.y, point.z) for point in landmarks], np.float32)
+
+
 class Tracker:
     """Follows one face through the frames of one camera.
 
@@ -84,6 +90,8 @@ class Tracker:
             self._detector.process(BLANK)
         self._plain: Any = self._make_mesh(refined=False)
         self._refined: Any = self._make_mesh(refined=True)
+        # MediaPipe lets go of the interpreter while it looks: both meshes look at the same time.
+        self._beside = ThreadPoolExecutor(1, "eyes")
         self._window: _Window | None = None
 
     @staticmethod
@@ -125,6 +133,7 @@ class Tracker:
 
     def close(self) -> None:
         """Free the native graphs."""
+        self._beside.shutdown()
         self._close_meshes()
         self._detector.close()
 
@@ -166,12 +175,14 @@ class Tracker:
         if window is None:
             return None
         cut = window.cut(image)
-        found = [mesh.process(cut).multi_face_landmarks for mesh in (self._plain, self._refined)]
-        if not all(found):
+        looking = self._beside.submit(self._refined.process, cut)
+        faces = self._plain.process(cut).multi_face_landmarks
+        eyes = looking.result().multi_face_landmarks
+        if not faces or not eyes:
             return None
-        plain, refined = (
-            np.array([(p.x, p.y, p.z) for p in faces[0].landmark], np.float32) for faces in found
-        )
+        plain = _coordinates(faces[0].landmark)
+        refined = np.zeros((len(eyes[0].landmark), 3), np.float32)
+        refined[list(SEEN)] = _coordinates([eyes[0].landmark[index] for index in SEEN])
         points = with_eyes(plain, refined) * np.float32(window.side)
         points[:, 0] += window.left
         points[:, 1] += window.top
