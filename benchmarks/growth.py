@@ -9,8 +9,8 @@ import numpy as np
 from scipy.stats import theilslopes
 
 _HOUR_S = 3600.0
-# What a program takes once (caches, compiled code, each thread's heap at its fullest) is no growth:
-# heaps have been seen to settle after four minutes.
+# What a program takes once (caches, compiled code, each thread's heap at its fullest) is no growth.
+# Of the soak's fifteen minutes ten are left.
 _WARM_UP_SHARE = 1 / 3
 _WARM_UP_MOST_S = 300.0
 _LEAST_SAMPLES = 8

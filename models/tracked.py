@@ -13,7 +13,7 @@ import numpy.typing as npt
 from models.soundtrack import LEVELS, Kept, kept_silence
 from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
-from shared.face_model import FaceModel
+from shared.face_model import POINT_COUNT, FaceModel
 from shared.layers import Mask
 from shared.params import Floats, Params
 from shared.pictures import Image
@@ -73,7 +73,7 @@ class TrackedClips:
             lengths = own["lengths"]
             return cls(
                 names=[str(name) for name in own["names"]],
-                points=_unpacked(path, own) if part else own["points"] / np.float32(POINT_SCALE),
+                points=_unpacked(path, own) if part else _prepared(path, own),
                 times=own["times"],
                 clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
                 image_rows=own["image_rows"],
@@ -104,6 +104,16 @@ class TrackedClips:
         data = self.person_bytes[self.person_ends[index] : self.person_ends[index + 1]]
         mask = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
         return np.asarray(cv2.resize(mask, (PICTURE_SIZE, PICTURE_SIZE)), np.uint8)
+
+
+def _prepared(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:
+    """Return the points that a file of `models.prepare` holds."""
+    points = own["points"]
+    if points.shape[1:] != (POINT_COUNT, 3):
+        raise BadInputError(
+            f"{path} holds the points of another version: run `python -m models.prepare` again"
+        )
+    return points.astype(np.float32) / np.float32(POINT_SCALE)
 
 
 def _unpacked(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:

@@ -1,9 +1,9 @@
 """How far the eyes are open and where they look, taken from points that see it.
 
 FaceMesh's plain points are calm, but their eyes hardly close and have no pupils. Its refined points
-see both; they also tremble more and move in more ways than 28 numbers can say (measured on the
-validation clips: 2 to 4 times the error of the fit). So the face is the plain one, and of the
-refined one counts, for each eye, how high the two lids stand and where the iris is.
+see both; they also tremble more and move in more ways than 28 numbers can say. So the face is the
+plain one, and of the refined one counts, for each eye, how high the two lids stand and where the
+iris is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ EYES = (
 IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
 # What is looked at of the refined points.
 SEEN = (*EYES[0], *EYES[1], IRISES[0][0], IRISES[1][0])
-IRIS_RADIUS = 0.21  # of the distance between an eye's corners; people hardly differ in it
+IRIS_RADIUS = 0.21  # of the distance between an eye's corners; one size for all
+_IRIS = IRIS_RADIUS * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
 _RIGHT_CORNER = 8
 _LIDS = (slice(1, 8), slice(9, 16))
 # What a lid's height moves at each of its points: nothing in the corners, most amid them.
@@ -43,19 +44,17 @@ def with_eyes(plain: Points, refined: Points) -> Points:
     face = np.empty((len(refined), 3), np.float32)
     face[:SKIN_COUNT] = plain
     for eye, iris in zip(EYES, IRISES, strict=True):
-        lids, seen = plain[list(eye)], refined[list(eye)]
-        axes, seen_axes = _axes(lids), _axes(seen)
+        lids, seen = plain[list(eye)], refined[[*eye, iris[0]]]
+        axes = _axes(lids)
+        places, seen_places = _within(lids, axes), _within(seen, _axes(seen))
         for lid in _LIDS:
-            height = _within(seen, seen_axes)[lid, 1].mean() - _within(lids, axes)[lid, 1].mean()
+            height = seen_places[lid, 1].mean() - places[lid, 1].mean()
             lids[lid, :2] += height * _PROFILE[:, None] * axes[1]
         face[list(eye)] = lids
-        centre = _within(refined[[*eye, iris[0]]], seen_axes)[-1]
-        edge = centre + IRIS_RADIUS * np.array([[0, 0], [1, 0], [0, -1], [-1, 0], [0, 1]])
-        face[list(iris), :2] = lids[0, :2] + edge @ axes
+        face[list(iris), :2] = lids[0, :2] + (seen_places[-1] + _IRIS) @ axes
         face[list(iris), 2] = lids[:, 2].mean()
-    face[:, 2] -= face[
-        :, 2
-    ].mean()  # as the plain points have it: depth is that of the head's parts
+    # As the plain points have it; the wire gives the whole head's depth no level of its own.
+    face[:, 2] -= face[:, 2].mean()
     return face
 
 

@@ -70,6 +70,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "none.npz")
 
 
+def test_points_of_another_version_are_refused(path: Path, tmp_path: Path) -> None:
+    with np.load(path) as data:
+        np.savez(tmp_path / "older.npz", **{**data, "points": data["points"][:, :468]})
+    with pytest.raises(BadInputError, match=r"points of another version: run .*models\.prepare"):
+        TrackedClips.load(tmp_path / "older.npz")
+
+
 def npy() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.zeros(3))
