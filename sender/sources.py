@@ -117,7 +117,9 @@ class ClipSource:
         self._max_fps = max_fps
         self._container = _open_container(path)
         self._stream = self._container.streams.video[0]
-        self._stream.thread_type = "AUTO"
+        # One thread is fast enough. Each of several that take frames in turn would keep the tables
+        # of the most frames it ever held, and a file that is played for hours grows with them.
+        self._stream.thread_type = "SLICE"
         self._pictures = self._play()
 
     def read(self) -> Picture | None:
