@@ -29,7 +29,7 @@ from shared.one_euro import PER_SPEED, STILL_HZ, OneEuroFilter
 from shared.params import Params
 from shared.wire_table import wire_table
 
-SETTINGS = [(STILL_HZ, PER_SPEED), (8.0, 0.2), (3.0, 0.1), (2.0, 0.2), (2.0, 0.05), (1.0, 0.05)]
+SETTINGS = [(STILL_HZ, PER_SPEED), (8.0, 0.2), (3.0, 0.1), (2.0, 0.2), (2.0, 0.1), (1.0, 0.05)]
 STILL_SHARE = 0.25
 SHIFTS = np.arange(0.0, 3.0, 0.1)  # frames
 

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from shared.eyes import EYES, IRISES, SKIN_COUNT
 from shared.face_model import POINT_COUNT, FaceModel, eye_distance
+from shared.lips import OPENING
 from shared.params import Floats, Params
 from shared.procrustes import register
 from shared.rasteriser import rasterise
@@ -37,11 +38,7 @@ OVAL = (
     10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
     152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
 )  # fmt: skip
-# The inner edge of the lips, in order.
-LIPS = (
-    78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95,
-)  # fmt: skip
-OPENINGS = LIPS + EYES[0] + EYES[1]
+OPENINGS = OPENING + EYES[0] + EYES[1]
 MOUTH_COLOUR = (0.0, 0.0, 1.0)  # no point of a face has x or y at 0
 # Vertices: the face, its openings' edges again, a circle around each iris, the face's border again,
 # the rings. Each circle has a vertex for each of the lids' edge.
@@ -124,7 +121,7 @@ class FaceRenderer:
         # Zero means "no face": colours start a little above it.
         uncoloured = np.zeros((APRON_START - SKIN_COUNT + APRON_COUNT, 3))
         lips = POINT_COUNT - SKIN_COUNT
-        uncoloured[lips : lips + len(LIPS)] = MOUTH_COLOUR
+        uncoloured[lips : lips + len(OPENING)] = MOUTH_COLOUR
         self._colours = np.concatenate([0.05 + 0.95 * colours, uncoloured]).astype(np.float32)
         face = _with_openings(model.triangles)
         parts = [face, _eye_triangles(), _apron_triangles()]
@@ -178,8 +175,8 @@ def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Return the face's triangles, those within the mouth without colour, none within the eyes."""
     eyes = [np.isin(triangles, ring).all(axis=1) for ring in EYES]
     kept = triangles[~(eyes[0] | eyes[1])].copy()
-    inside = np.isin(kept, LIPS).all(axis=1)
-    order = {vertex: POINT_COUNT + place for place, vertex in enumerate(LIPS)}
+    inside = np.isin(kept, OPENING).all(axis=1)
+    order = {vertex: POINT_COUNT + place for place, vertex in enumerate(OPENING)}
     kept[inside] = np.vectorize(order.__getitem__)(kept[inside])
     return kept
 
@@ -217,7 +214,7 @@ def _axes(shape: Floats, iris: tuple[int, ...]) -> tuple[Floats, Floats, Floats]
 def _eye_triangles() -> npt.NDArray[np.int32]:
     """Return the triangles of both eyeballs: whites from the lids to the irises, and these."""
     triangles = []
-    lids, edge = POINT_COUNT + len(LIPS), IRIS_START
+    lids, edge = POINT_COUNT + len(OPENING), IRIS_START
     for eye, iris in zip(EYES, IRISES, strict=True):
         places = np.arange(len(eye))
         outer, inner = lids + places, edge + places
@@ -241,7 +238,7 @@ def _depths() -> Floats:
     """Return how far behind the face each vertex is drawn, crop sides."""
     depths = np.zeros(APRON_START + APRON_COUNT, np.float32)
     depths[SKIN_COUNT:POINT_COUNT] = IRIS_DEPTH
-    depths[POINT_COUNT + len(LIPS) : IRIS_START] = WHITE_DEPTH
+    depths[POINT_COUNT + len(OPENING) : IRIS_START] = WHITE_DEPTH
     depths[IRIS_START:APRON_START] = IRIS_DEPTH
     depths[APRON_START:] = APRON_DEPTH
     return depths

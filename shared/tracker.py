@@ -1,10 +1,10 @@
 """Finding a face and following it: 478 dense 3-D points a frame, with MediaPipe.
 
 HeadGAN regresses about 1,000 points with RetinaFace (section 3.1); MediaPipe's FaceMesh gives
-478 in a few ms on two cores: 468 of the skin and 5 of each iris (`shared.eyes`). Its own detector
-misses faces whose eyes are closer than 40 pixels in a 640-wide picture, so a face is acquired with
-the full-range detector on the whole picture and then followed in a window around it, scaled so
-that the face always has the same size.
+478 in a few ms on two cores: 468 of the skin and 5 of each iris (`shared.eyes`, `shared.lips`). Its
+own detector misses faces whose eyes are closer than 40 pixels in a 640-wide picture, so a face is
+acquired with the full-range detector on the whole picture and then followed in a window around it,
+scaled so that the face always has the same size.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.eyes import SEEN, with_eyes
+from shared.lips import LIPS, with_lips
 from shared.solutions import BLANK, face_detection, face_mesh, quiet_start
 
 Image = npt.NDArray[np.uint8]
@@ -30,6 +31,7 @@ WINDOW_TO_FACE = 2.0  # window side over face size
 # The window stays put while the face moves less than this, so that resampling does not jitter.
 DRIFT_TOLERANCE = 0.08
 SIZE_TOLERANCE = 0.15
+LOOKED_AT = [*SEEN, *LIPS]  # of the refined points
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Tracker:
         self._plain: Any = self._make_mesh(refined=False)
         self._refined: Any = self._make_mesh(refined=True)
         # MediaPipe lets go of the interpreter while it looks: both meshes look at the same time.
-        self._beside = ThreadPoolExecutor(1, "eyes")
+        self._beside = ThreadPoolExecutor(1, "refined")
         self._window: _Window | None = None
 
     @staticmethod
@@ -177,13 +179,13 @@ class Tracker:
         cut = window.cut(image)
         looking = self._beside.submit(self._refined.process, cut)
         faces = self._plain.process(cut).multi_face_landmarks
-        eyes = looking.result().multi_face_landmarks
-        if not faces or not eyes:
+        closer = looking.result().multi_face_landmarks
+        if not faces or not closer:
             return None
         plain = _coordinates(faces[0].landmark)
-        refined = np.zeros((len(eyes[0].landmark), 3), np.float32)
-        refined[list(SEEN)] = _coordinates([eyes[0].landmark[index] for index in SEEN])
-        points = with_eyes(plain, refined) * np.float32(window.side)
+        refined = np.zeros((len(closer[0].landmark), 3), np.float32)
+        refined[LOOKED_AT] = _coordinates([closer[0].landmark[index] for index in LOOKED_AT])
+        points = with_eyes(with_lips(plain, refined), refined) * np.float32(window.side)
         points[:, 0] += window.left
         points[:, 1] += window.top
         return points

@@ -10,13 +10,13 @@ from shared.eyes import EYES, IRISES
 from shared.face_image import (
     APRON_START,
     FAR,
-    LIPS,
     MOUTH_COLOUR,
     OVAL,
     SKULL,
     FaceRenderer,
     FaceShape,
 )
+from shared.lips import OPENING
 from shared.params import Camera, Params
 from shared.procrustes import register
 from shared.rasteriser import rasterise
@@ -111,7 +111,7 @@ def test_mouth_and_eyes_are_holes_that_move_with_the_head(renderer: FaceRenderer
         skin = renderer.draw(shape, shape).nmfc[..., 0] > 0
         holes.append(face_mask(shape) & ~skin)
     assert holes[1].sum() > holes[0].sum() + 50
-    for opening in (LIPS, *EYES):
+    for opening in (OPENING, *EYES):
         outline = np.rint(wide.points[list(opening), :2] * SIZE - 0.5).astype(np.int32)
         inside = cv2.fillPoly(np.zeros((SIZE, SIZE), np.uint8), [outline], 1).astype(bool)
         assert (holes[1] & inside).any()
