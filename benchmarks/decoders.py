@@ -355,7 +355,7 @@ def _sound() -> Decode:
     transport: Any = SimpleNamespace()
     connection: Any = SimpleNamespace(sctp=SimpleNamespace(transport=transport))
     inbox = VoiceInbox(connection, heard.append)
-    hearing = Hearing(lambda packet: None, lambda spoken_ms: spoken_ms)
+    hearing = Hearing(lambda packet, at_ms: None, lambda spoken_ms: spoken_ms)
     link = Tally().stats(None, 0.0)  # without a clock nothing is played, which needs a loop
 
     def read(data: bytes) -> object:

@@ -22,7 +22,6 @@ from shared.params import Floats, Frame, Params
 from shared.pictures import PEER_MAX_BYTES, PEER_MAX_PIXELS, Image, decode_picture
 from shared.tasks import spawn
 from shared.transport import CallReceiver
-from shared.voice import OpusPacket
 from shared.voice_inbox import VoicePacket
 
 log = logging.getLogger(__name__)
@@ -56,25 +55,23 @@ class Call:
         wants_reference: bool,
         face_model: str,
         on_end: Callable[[Call], None],
-        play: Callable[[OpusPacket], None],
     ) -> None:
         """Get ready for a caller.
 
         Args:
             portrait: the photograph and its generator; used on the painter's thread only.
-            sinks: where pictures go.
+            sinks: where pictures and sound go.
             playout: orders the frames.
             figures: counts them.
             wants_reference: the sender has to bring the photograph.
             face_model: fingerprint of the face model that the frames must belong to.
             on_end: called on the event loop when nothing of the call is left.
-            play: takes the call's sound when it is due, on the event loop.
         """
         self.wants_reference = wants_reference
         self.face_model = face_model
         self.figures = figures
         self.playout = playout
-        self.hearing = Hearing(play, playout.show_at_ms)
+        self.hearing = Hearing(sinks.hear, playout.show_at_ms)
         self.link: CallReceiver | None = None
         self.began = False
         self.reason: str | None = None
@@ -137,6 +134,8 @@ class Call:
     async def on_calibration(self, origin: Params) -> None:
         """Take the parameters that the sender's frames are relative to."""
         self.began = True
+        if self.link is not None and self.link.sounds:
+            self._sinks.expect_sound()
         self._origin = origin
 
     def on_frame(self, frame: Frame, received_ms: float) -> None:

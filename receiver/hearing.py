@@ -50,12 +50,12 @@ class Hearing:
     """
 
     def __init__(
-        self, play: Callable[[OpusPacket], None], due_ms: Callable[[float], float]
+        self, play: Callable[[OpusPacket, float], None], due_ms: Callable[[float], float]
     ) -> None:
         """Begin a call, without a sound so far.
 
         Args:
-            play: takes each packet when it is due.
+            play: takes each packet when it is due, and when its sound begins on the call clock, ms.
             due_ms: says when a moment of the call clock is shown, on this machine's clock.
         """
         self.packets = 0
@@ -97,7 +97,7 @@ class Hearing:
         with self._lock:
             self._begin_ms = begin_ms
         spoken_ms = begin_ms + 1000 * at / RATE
-        self._play_later(_opus(packet.payload, at), self._due_ms(spoken_ms) - packet.received_ms)
+        self._play_later(_opus(packet.payload, at), spoken_ms, packet.received_ms)
 
     def features(self, captured_ms: float) -> Floats | None:
         """Return what a network hears of a moment; None where there has been no sound.
@@ -155,13 +155,13 @@ class Hearing:
         self._samples = np.concatenate([self._samples, gap, samples])[-KEPT_SAMPLES:]
         self._end += len(gap) + len(samples)
 
-    def _play_later(self, packet: OpusPacket, wait_ms: float) -> None:
+    def _play_later(self, packet: OpusPacket, spoken_ms: float, received_ms: float) -> None:
         loop = asyncio.get_running_loop()
         self._waiting = [timer for timer in self._waiting if timer.when() > loop.time()]
         if len(self._waiting) >= WAITING:
             self._waiting.pop(0).cancel()
-        wait_s = min(max(wait_ms / 1000, 0.0), LONGEST_WAIT_S)
-        self._waiting.append(loop.call_later(wait_s, self._play, packet))
+        wait_s = min(max((self._due_ms(spoken_ms) - received_ms) / 1000, 0.0), LONGEST_WAIT_S)
+        self._waiting.append(loop.call_later(wait_s, self._play, packet, spoken_ms))
 
 
 def _opus(payload: bytes, at: int) -> OpusPacket:

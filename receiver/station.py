@@ -226,7 +226,6 @@ class Station:
             wants_reference=not self._options.own_reference,
             face_model=self._options.face_model,
             on_end=self._on_end,
-            play=self.watchers.play,
         )
         return self._call
 

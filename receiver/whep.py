@@ -44,7 +44,7 @@ class _Watcher:
 
 
 class Watchers:
-    """Everyone who watches; a sink."""
+    """Everyone who watches; a sink with an ear."""
 
     def __init__(self, limit: int) -> None:
         """Open for watchers; call it on the event loop.
@@ -73,7 +73,10 @@ class Watchers:
             self._scheduled = True
         self._loop.call_soon_threadsafe(self._publish)
 
-    def play(self, packet: OpusPacket) -> None:
+    def expect_sound(self) -> None:
+        """Nothing to do: a page asks for sound whether or not there will be any."""
+
+    def hear(self, packet: OpusPacket, spoken_ms: float) -> None:
         """Send a packet of sound to every watcher, as it came (event loop)."""
         for watcher in self._watchers.values():
             watcher.voice.put(packet)

@@ -85,7 +85,11 @@ class _Stage(enum.Enum):
 
 
 class CallReceiver:
-    """A call as its receiver sees it: one caller, over one or more links."""
+    """A call as its receiver sees it: one caller, over one or more links.
+
+    Attributes:
+        sounds: whether the caller has announced sound.
+    """
 
     def __init__(self, handler: CallHandler, settings: LinkSettings | None = None) -> None:
         """Wait for a caller's first offer.
@@ -94,6 +98,7 @@ class CallReceiver:
             handler: takes what the caller sends.
             settings: timings and limits of the link.
         """
+        self.sounds = False
         self._handler = handler
         self._settings = settings or link_settings()
         self._tally = Tally()
@@ -162,6 +167,7 @@ class CallReceiver:
         except Exception as error:
             await connection.close()
             raise SignallingError(f"the offer cannot be used: {str(error)[:200]}") from error
+        self.sounds |= any(one.kind == "audio" for one in connection.getTransceivers())
         link.watch()
         self._lifeline.add(link)
         self._offered_ms = monotonic_ms()

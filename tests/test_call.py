@@ -20,7 +20,7 @@ from shared.errors import BadInputError, UnreachableError
 from shared.transport import CallSender
 from shared.voice import PACKET_SAMPLES, RATE, VoiceEncoder
 from tests.receiving import FACE_MODEL, Sketch, client, frame, params, photograph, serving
-from tests.tones import tone
+from tests.tones import onset_s, tone
 
 
 class Seen:
@@ -124,9 +124,11 @@ async def speak(caller: CallSender, at_ms: float, packets: int) -> None:
             caller.send_voice(packet)
 
 
-async def test_the_generator_hears_what_was_spoken_when_a_frame_was_captured() -> None:
-    seen, sketch = Seen(), Sketch()
-    async with serving(sinks=(seen,), generator=sketch) as (station, url):
+async def test_generator_and_file_hear_what_was_spoken_when_a_frame_was_captured(
+    tmp_path: Path,
+) -> None:
+    seen, sketch, file = Seen(), Sketch(), VideoFile(tmp_path / "call.mkv")
+    async with serving(sinks=(seen, file), generator=sketch) as (station, url):
         caller = await CallSender.connect(url, timeout=20, face_model=FACE_MODEL, sound=True)
         await caller.send_calibration(params())
         await send(caller, seen, 0, 1)
@@ -150,6 +152,8 @@ async def test_the_generator_hears_what_was_spoken_when_a_frame_was_captured() -
     ]
     assert all(level < 0.3 for after_ms, level in loudest if after_ms < -200)
     assert any(level > 0.7 for _, level in loudest)
+    expected_s = (tone_ms - seen.pictures[0].captured_ms) / 1000
+    assert onset_s(tmp_path / "call.mkv") == pytest.approx(expected_s, abs=0.2)
 
 
 async def test_a_caller_who_floods_with_sound_is_still_seen() -> None:

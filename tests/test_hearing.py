@@ -44,6 +44,10 @@ def arriving(
     ]
 
 
+def mute(packet: OpusPacket, spoken_ms: float) -> None:
+    """Play nothing."""
+
+
 def never(_: float) -> float:
     return monotonic_ms() + 10_000
 
@@ -56,13 +60,13 @@ def loudness(hearing: Hearing, at_ms: float) -> np.ndarray:
 
 
 async def test_without_sound_nothing_is_heard() -> None:
-    assert Hearing(lambda _: None, never).features(100.0) is None
+    assert Hearing(mute, never).features(100.0) is None
 
 
 async def test_sound_is_heard_when_it_was_spoken_whatever_the_network_did() -> None:
     # 0.6 s of silence, 0.6 s of a tone; every other packet is late by up to 150 ms.
     quiet, loud = packets(10, level=0.003), packets(20, hertz=800)[10:]
-    hearing = Hearing(lambda _: None, never)
+    hearing = Hearing(mute, never)
     for packet in arriving(quiet + loud, {i: 15.0 * (i % 11) for i in range(1, 20, 2)}):
         hearing.take(packet, link())
     assert hearing.packets == 20
@@ -76,7 +80,7 @@ async def test_sound_is_heard_when_it_was_spoken_whatever_the_network_did() -> N
 
 
 async def test_the_time_is_right_within_a_few_milliseconds() -> None:
-    hearing = Hearing(lambda _: None, never)
+    hearing = Hearing(mute, never)
     for packet in arriving(packets(5)):
         hearing.take(packet, link())
     begin_ms = hearing._begin_ms
@@ -87,7 +91,7 @@ async def test_the_time_is_right_within_a_few_milliseconds() -> None:
 
 async def test_before_the_clocks_are_known_it_waits() -> None:
     played: list[OpusPacket] = []
-    hearing = Hearing(played.append, lambda _: 0.0)
+    hearing = Hearing(lambda packet, _: played.append(packet), lambda _: 0.0)
     first, second = arriving(packets(2))
     hearing.take(first, link(None))
     assert hearing.features(0.0) is None
@@ -98,7 +102,7 @@ async def test_before_the_clocks_are_known_it_waits() -> None:
 
 
 async def test_what_is_late_or_double_or_nonsense_is_left_out() -> None:
-    hearing = Hearing(lambda _: None, never)
+    hearing = Hearing(mute, never)
     sent = arriving(packets(4))
     for packet in (sent[0], sent[2], sent[1], sent[2], sent[3]):
         hearing.take(packet, link())
@@ -109,7 +113,7 @@ async def test_what_is_late_or_double_or_nonsense_is_left_out() -> None:
 
 
 async def test_a_gap_is_silent() -> None:
-    hearing = Hearing(lambda _: None, never)
+    hearing = Hearing(mute, never)
     sent = arriving(packets(15))
     for packet in sent[:5] + sent[10:]:
         hearing.take(packet, link())
@@ -119,7 +123,7 @@ async def test_a_gap_is_silent() -> None:
 
 
 async def test_another_connection_begins_another_line() -> None:
-    hearing = Hearing(lambda _: None, never)
+    hearing = Hearing(mute, never)
     for packet in arriving(packets(5)):
         hearing.take(packet, link())
     for packet in arriving(packets(10)[5:], source=2):
@@ -131,7 +135,7 @@ async def test_another_connection_begins_another_line() -> None:
 
 @pytest.mark.parametrize("leap", [1, PACKET_SAMPLES // 2, 2**20, 2**31, 2**32 - 7])
 async def test_stamps_that_leap_keep_memory_bounded(leap: int) -> None:
-    hearing = Hearing(lambda _: None, never)
+    hearing = Hearing(mute, never)
     payload = bytes(packets(1)[0])
     for number in range(200):
         stamp = number * leap % 2**32
@@ -144,18 +148,20 @@ async def test_stamps_that_leap_keep_memory_bounded(leap: int) -> None:
 
 
 async def test_sound_is_played_with_the_picture_it_belongs_to() -> None:
-    played: list[tuple[int | None, float]] = []
+    played: list[tuple[int | None, float, float]] = []
     begun = monotonic_ms()
     delay_ms = 200.0
     hearing = Hearing(
-        lambda packet: played.append((packet.pts, monotonic_ms())),
+        lambda packet, spoken_ms: played.append((packet.pts, spoken_ms, monotonic_ms())),
         lambda spoken_ms: spoken_ms + OFFSET_MS + delay_ms,
     )
     sent = arriving(packets(3))
     for packet in sent:
         hearing.take(packet, link())
     await asyncio.sleep(0.4)
-    assert [pts for pts, _ in played] == [one.stamp for one in sent]
+    assert [pts for pts, *_ in played] == [one.stamp for one in sent]
+    steps = np.diff([spoken_ms for _, spoken_ms, _ in played])
+    np.testing.assert_allclose(steps, PACKET_MS, atol=1e-3)
     # It came PACKET_MS and the transit after its beginning; the rest it had to wait, to a timer's
     # few milliseconds.
-    assert played[0][1] - begun >= delay_ms - PACKET_MS - TRANSIT_MS - 5
+    assert played[0][2] - begun >= delay_ms - PACKET_MS - TRANSIT_MS - 5

@@ -5,6 +5,8 @@ import pytest
 
 from receiver.picture import MARK, Picture, with_mark
 from receiver.sinks import Sinks
+from shared.voice import OpusPacket
+from tests.tones import packets
 
 
 class Shelf:
@@ -36,6 +38,31 @@ def test_a_sink_that_breaks_is_left_out_until_the_next_call(
     assert good.sequences == [0, 1, 2, 5]
     assert (broken.ends, good.ends) == (1, 1)
     assert "Shelf stopped working: no space left" in caplog.text
+
+
+class HearingShelf(Shelf):
+    def __init__(self, breaks_at: int = -1) -> None:
+        super().__init__(breaks_at)
+        self.heard: list[float] = []
+        self.expects = 0
+
+    def expect_sound(self) -> None:
+        self.expects += 1
+
+    def hear(self, packet: OpusPacket, spoken_ms: float) -> None:
+        self.heard.append(spoken_ms)
+
+
+def test_sound_goes_to_those_who_hear_and_still_work() -> None:
+    broken, good = HearingShelf(breaks_at=0), HearingShelf()
+    sinks = Sinks([broken, Shelf(), good])
+    sinks.expect_sound()
+    (packet,) = packets(1)
+    sinks.hear(packet, 60.0)
+    sinks.show(Picture(0, 0, None, with_mark(np.zeros((256, 256, 3), np.uint8))))
+    sinks.hear(packet, 120.0)
+    assert (broken.expects, good.expects) == (1, 1)
+    assert (broken.heard, good.heard) == ([60.0], [60.0, 120.0])
 
 
 def test_the_mark_is_below_the_picture_and_covers_none_of_it() -> None:

@@ -10,6 +10,7 @@ from receiver.picture import Picture, with_mark
 from receiver.video_file import VideoFile
 from shared.errors import BadInputError
 from shared.pictures import Image
+from tests.tones import onset_s, packets
 
 
 def picture(sequence: int, captured_ms: int) -> Picture:
@@ -99,6 +100,44 @@ def test_a_leap_in_a_peers_clock_still_gives_a_valid_file(tmp_path: Path, name: 
     file.end_call()
     rows = [at for at, _ in read(tmp_path / name)]
     assert rows == [0, 40, 3_600_000, 3_600_001, 3_600_041]
+
+
+@pytest.mark.parametrize("name", ["call.mkv", "call.mp4"])
+def test_sound_lies_where_it_was_spoken(tmp_path: Path, name: str) -> None:
+    file = VideoFile(tmp_path / name)
+    file.expect_sound()
+    speech = iter(packets(20))  # a tone from 700 ms on; the file begins at 500 ms
+    for n in range(40):
+        at = 500 + n * 40
+        if at >= 700 and n % 3 == 0 and (packet := next(speech, None)) is not None:
+            file.hear(packet, 700.0 + (packet.pts or 0) / 48)
+        file.show(picture(n, at))
+    file.end_call()
+    assert onset_s(tmp_path / name) == pytest.approx(0.2, abs=0.02)
+    assert len(read(tmp_path / name)) == 40
+
+
+def test_a_call_without_sound_has_a_file_without(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "call.mkv")
+    for sounds in (True, False):
+        if sounds:
+            file.expect_sound()
+        file.hear(packets(1)[0], 60.0)  # left out where none was announced
+        file.show(picture(0, 0))
+        file.end_call()
+    for path, streams in ((tmp_path / "call.mkv", 1), (tmp_path / "call-2.mkv", 0)):
+        with av.open(str(path)) as container:
+            assert len(container.streams.audio) == streams
+
+
+def test_sound_that_waits_for_a_picture_is_bounded(tmp_path: Path) -> None:
+    file = VideoFile(tmp_path / "call.mkv")
+    (packet,) = packets(1)
+    for n in range(1000):
+        file.hear(packet, float(n))
+    assert len(file._heard) == 256
+    file.end_call()
+    assert not file._heard
 
 
 def test_an_error_in_writing_is_raised_with_the_next_picture(tmp_path: Path) -> None:

@@ -28,6 +28,17 @@ def packets(count: int, hertz: float = 400.0, level: float = 0.3) -> list[OpusPa
     return made
 
 
+def onset_s(path: Path) -> float:
+    """Return when a file's sound, silent at first, becomes loud, seconds from its beginning."""
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            loud = np.flatnonzero(np.abs(frame.to_ndarray().astype(np.float64)).max(axis=0) > 0.05)
+            if len(loud):
+                assert frame.time is not None
+                return float(frame.time + loud[0] / frame.sample_rate)
+    raise AssertionError(f"{path} is silent")
+
+
 def write_sounding_clip(path: Path, seconds: float, sound: Samples, at_s: float = 0.0) -> Path:
     """Write a video of `seconds` at 25 fps with sound that begins at `at_s`, losslessly (.mkv)."""
     with av.open(str(path), "w") as container:
