@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -120,6 +121,15 @@ def test_every_frame_of_a_clip_has_its_face(tracker: Tracker, frames: list[Image
     found = [middle(seen(tracker, frame)) for frame in frames]
     steps = np.linalg.norm(np.diff(found, axis=0), axis=1)
     assert steps.max() < 10  # pixels from one frame to the next
+
+
+def test_a_tracked_frame_leaves_no_garbage(tracker: Tracker, frames: list[Image]) -> None:
+    """What only the collector finds piles up for minutes, and a long call seems to leak."""
+    seen(tracker, frames[0])
+    gc.collect()
+    for frame in frames:
+        seen(tracker, frame)
+    assert gc.collect() == 0
 
 
 def test_no_face_is_none(tracker: Tracker) -> None:
