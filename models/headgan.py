@@ -34,7 +34,7 @@ MOUTH_Z = 0.5
 NO_FACE = 0.02
 # The opening of the reference's mouth over the driving one's: below the first the inside was not
 # seen, above the second it was.
-SEEN_FROM, SEEN_ALL = 0.2, 0.6
+SEEN_FROM, SEEN_ALL = 0.1, 0.3
 UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
 
