@@ -13,7 +13,7 @@ import numpy.typing as npt
 from shared.params import EXPRESSION_SIZE, Camera, Params
 from shared.wire_table import wire_table
 
-# Chosen with `benchmarks.smoothing`: two fifths less tremble on a still face, 13 ms.
+# Chosen with `benchmarks.smoothing`: two fifths less tremble on a still face, 13 ms of delay.
 STILL_HZ = 1.0  # cut-off of a number that does not move
 PER_SPEED = 0.08  # Hz of cut-off for each quantiser step a second
 SPEED_HZ = 1.0  # cut-off of the speed itself
