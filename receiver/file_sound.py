@@ -11,8 +11,8 @@ from shared.voice import PACKET_MS, RATE, TIME_BASE, OpusPacket
 SAMPLES_A_MS = RATE // 1000
 # Stamps are exact and the moment they count from is an estimate: it is taken anew only when it is
 # farther off than this, as after a cut or when the caller's clock has drifted.
-TOLERANCE_MS = float(PACKET_MS)
-LONGEST_GAP_MS = 24 * 3600 * 1000
+TOLERANCE_MS = PACKET_MS
+LONGEST_GAP_MS = 12 * 3600 * 1000  # MP4 holds 31 bits of samples between two packets
 
 
 class FileSound:

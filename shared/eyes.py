@@ -3,7 +3,7 @@
 FaceMesh's plain points are calm, but their eyes hardly close and have no pupils. Its refined points
 see both; they also tremble more and move in more ways than 28 numbers can say. So the face is the
 plain one, and of the refined one counts, for each eye, how high the two lids stand and where the
-iris is. `shared.lips` does the same for the mouth.
+iris is. `shared.lips` takes the mouth from them whole.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def written(path: Path, heard: list[tuple[OpusPacket, float]]) -> list[float]:
             sound.write(packet, at_ms)
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
-        assert stream.codec_context.name == "libopus" or stream.codec_context.name == "opus"
+        assert stream.codec_context.name in {"libopus", "opus"}
         return [
             float(packet.pts * packet.time_base * 1000)
             for packet in container.demux(stream)
@@ -55,6 +55,16 @@ def test_a_moment_out_of_this_world_is_left_out(tmp_path: Path, at_ms: float) ->
     (packet, _), *rest = spoken(3, 0.0)
     times = written(tmp_path / "a.mkv", [*rest[:1], (packet, at_ms), *rest[1:]])
     assert len(times) == 2
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_leaps_of_hours_keep_their_place(tmp_path: Path, name: str) -> None:
+    hour_ms = 3_600_000.0
+    heard = [(one, n * 11 * hour_ms) for n, one in enumerate(packets(3))]
+    assert written(tmp_path / name, heard) == pytest.approx([n * 11 * hour_ms for n in range(3)])
+    (packet, _), *_ = heard
+    times = written(tmp_path / name, [heard[0], (packet, 13 * hour_ms), heard[1]])
+    assert times == pytest.approx([0, 11 * hour_ms])  # what would not fit is left out
 
 
 def test_the_packet_itself_stays_as_it_is(tmp_path: Path) -> None:
