@@ -12,6 +12,11 @@ from shared.face_image import FaceShape
 from shared.pictures import Image
 
 GREY_SHARE = 0.08  # of the pairs are black and white, as some photographs are
+# Of the pairs are taken by the light of a lamp or of the sky: what the network paints, teeth first,
+# must take its colour from the picture.
+TINTED_SHARE = 0.25
+TINT = 0.35  # standard deviation of how much warmer the light is: blue's loss, logarithmic
+TINT_RGB = np.array([0.3, 0.0, -1.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Augmentation:
         linear = zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shift = 0.5 - linear @ [0.5, 0.5] + random.uniform(-0.07, 0.07, 2)
         gain = np.exp(random.normal(0, 0.12)) * np.exp(random.normal(0, 0.05, 3))
+        if random.random() < TINTED_SHARE:
+            gain = gain * np.exp(random.normal(0, TINT) * TINT_RGB)
         matrix = np.concatenate([linear, shift[:, None]], axis=1)
         flip, gamma = bool(random.random() < 0.5), float(np.exp(random.normal(0, 0.12)))
         grey = random.random() < GREY_SHARE

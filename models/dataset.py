@@ -25,12 +25,18 @@ from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
 from shared.layers import Layers, Mask
+from shared.openings import openings
 from shared.params import Floats, Params
 from shared.pictures import Image
 from shared.sound_features import BANDS, FEATURES, STEPS
 
 MIN_IMAGES = 4  # a clip with fewer pictures makes no useful pairs
-HARD_SHARE = 0.5  # of the pairs have the farther of two candidates: most frames look alike
+# Most frames look alike. Of the pairs a part has the driving frame that lies farther off of two,
+# and a part that of four whose eyes or mouth are open otherwise: a blink is seldom drawn.
+FAR_SHARE, OTHERWISE_SHARE = 0.4, 0.25
+FAR_OF, OTHERWISE_OF = 2, 4
+# By which eyes and mouth differ in a lively clip.
+OPENING_STEPS = np.array([0.2, 0.2, 0.3], np.float32)
 PHOTO_SHARE = 0.15  # of the pairs come from photographs: twelve times more people than in clips
 # Around the face of a photograph the mesh's displacement undoes the motion exactly, as it never
 # does in a clip: there a photograph would teach the flow not to look, so it is not judged.
@@ -65,6 +71,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         self.model = FaceModel.load()
         self.renderer = FaceRenderer(self.model, PICTURE_SIZE)
         self.seed, self.count, self.augment = seed, count, augment
+        self.openings = openings(clips.points[clips.image_rows]) / OPENING_STEPS
         clip_of_image = self.clips.clip[self.clips.image_rows]
         images = [np.flatnonzero(clip_of_image == i) for i in range(len(self.clips.names))]
         self.images = [own for own in images if len(own) >= MIN_IMAGES]
@@ -79,11 +86,8 @@ class Pairs(Dataset[dict[str, Tensor]]):
         """Return pair `index`; see `pair` for what is in it."""
         random = np.random.default_rng((self.seed, index))
         own = self.images[random.integers(len(self.images))]
-        reference, driving, other = (int(i) for i in random.choice(own, 3, replace=False))
-        if random.random() < HARD_SHARE and self._apart(reference, other) > self._apart(
-            reference, driving
-        ):
-            driving = other
+        drawn = random.choice(own, min(1 + OTHERWISE_OF, len(own)), replace=False)
+        reference, driving = int(drawn[0]), self._driving(drawn, random.random())
         augmentation = Augmentation.draw(random) if self.augment else Augmentation.none()
         if self.photos and random.random() < PHOTO_SHARE:
             photo = self.photos[random.integers(len(self.photos))]
@@ -156,6 +160,21 @@ class Pairs(Dataset[dict[str, Tensor]]):
 
     def _view(self, picture: int, shape: FaceShape) -> View:
         return View(self.clips.image(picture), self.clips.person(picture), shape)
+
+    def _driving(self, drawn: npt.NDArray[np.int_], share: float) -> int:
+        """Return the picture to drive the first of those drawn with.
+
+        Args:
+            drawn: pictures of one clip.
+            share: in [0, 1), decides how it is chosen.
+        """
+        reference, *others = (int(picture) for picture in drawn)
+        if share < FAR_SHARE:
+            return max(others[:FAR_OF], key=lambda other: self._apart(reference, other))
+        if share < FAR_SHARE + OTHERWISE_SHARE:
+            own, theirs = self.openings[reference], self.openings[others]
+            return others[int(np.abs(theirs - own).max(axis=1).argmax())]
+        return others[0]
 
     def _apart(self, one: int, other: int) -> float:
         """Return how far two pictures' points lie apart, mean square in crop sides."""

@@ -49,8 +49,8 @@ def receive(
     ref: Annotated[
         Path | None,
         typer.Option(
-            help="Photograph of the caller (JPEG, PNG or WebP, one face). Without it the caller "
-            "sends one.",
+            help="Photograph of the caller (JPEG, PNG or WebP, one face), best from the front with "
+            "open eyes and visible teeth. Without it the caller sends one.",
             metavar="PICTURE",
         ),
     ] = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,10 +12,13 @@ from shared.crop import PICTURE_SIZE, Crop
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
+from shared.flaws import flaws
 from shared.layers import Layers, Mask
 from shared.params import Params
 from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
+
+log = logging.getLogger(__name__)
 
 # A square picture that the head fills this far is a head crop already and is used whole.
 WHOLE_PICTURE = 0.8
@@ -69,6 +74,8 @@ class Generator:
         points = crop.to_units(points)
         self._identity = self._model.calibrate(points)
         self._reference_params = self._model.fit(points, self._identity)
+        for flaw in flaws(points, self._reference_params):
+            log.warning("the photograph: %s; another one would do better", flaw)
         self._home = self._renderer.pose(self._identity, self._reference_params)
         picture = crop.cut(image)
         face = self._renderer.draw(self._home, self._home).nmfc

@@ -7,23 +7,17 @@ import threading
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
 from sender.sources import Image, Picture, Source
 from shared.crop import Crop, Points
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.flaws import flaws
 from shared.params import Floats, Params
 from shared.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
-# A turned head hides half of itself, in the identity as in the reference picture.
-FRONTAL_RADIANS = np.deg2rad(15)
 PATIENCE_S = 5.0
-# Upper lid, lower lid, and the two corners of each eye, in MediaPipe's mesh.
-EYES = ((159, 145, 33, 133), (386, 374, 362, 263))
-OPEN_EYE = 0.16  # lid gap over eye width
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +87,7 @@ def find_calibration(
             found = Calibration.on(picture, sequence, points, model)
             seen_at = time.monotonic() if seen_at is None else seen_at
             waited = time.monotonic() - seen_at > PATIENCE_S
-            if not source.is_live or waited or is_good(found.origin, points):
+            if not source.is_live or waited or not flaws(points, found.origin):
                 return found
         sequence += 1
     return None
-
-
-def is_good(params: Params, points: Points) -> bool:
-    """Return whether a face looks at the camera with open eyes."""
-    pitch, yaw = np.abs(params.camera.rotation[:2])
-    return bool(max(pitch, yaw) < FRONTAL_RADIANS and _eyes_are_open(points))
-
-
-def _eyes_are_open(points: Points) -> bool:
-    for upper, lower, outer, inner in EYES:
-        gap = float(np.linalg.norm(points[upper] - points[lower]))
-        if gap < OPEN_EYE * float(np.linalg.norm(points[outer] - points[inner])):
-            return False
-    return True

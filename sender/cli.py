@@ -64,7 +64,8 @@ def send(
     ref: Annotated[
         Path | None,
         typer.Option(
-            help="Photograph to send (JPEG, PNG or WebP, one face) in place of the first frame.",
+            help="Photograph to send (JPEG, PNG or WebP, one face) in place of the first frame, "
+            "best from the front with open eyes and visible teeth.",
             metavar="PICTURE",
         ),
     ] = None,

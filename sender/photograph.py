@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,12 @@ import cv2
 from sender.sources import Image
 from shared.crop import Crop
 from shared.errors import BadInputError
+from shared.face_model import FaceModel
+from shared.flaws import flaws
 from shared.pictures import read_picture
 from shared.tracker import Tracker
+
+log = logging.getLogger(__name__)
 
 MIME = "image/webp"
 # About 8 KB for 256x256, a third less than at 95, and 42 dB from the picture: nearer than the
@@ -43,4 +48,8 @@ def read_photograph(path: Path) -> bytes:
             "and well lit"
         )
     height, width = image.shape[:2]
-    return encode_photograph(Crop.around(points, width, height).cut(image))
+    crop, model = Crop.around(points, width, height), FaceModel.load()
+    units = crop.to_units(points)
+    for flaw in flaws(units, model.fit(units, model.calibrate(units))):
+        log.warning("%s: %s; another photograph would do better", path, flaw)
+    return encode_photograph(crop.cut(image))

@@ -28,6 +28,7 @@ import numpy.typing as npt
 
 from shared.eyes import EYES, IRISES, SKIN_COUNT
 from shared.face_model import POINT_COUNT, FaceModel, eye_distance
+from shared.lids import EDGES, with_closed_lids, with_unfolded_lids
 from shared.lips import OPENING
 from shared.params import Floats, Params
 from shared.procrustes import register
@@ -80,6 +81,7 @@ FAR = 0.5
 APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 # Drawn behind every face, whatever its pose: irises behind the lids, and the whites behind irises.
 IRIS_DEPTH, WHITE_DEPTH, APRON_DEPTH = 10.0, 20.0, 50.0
+LID_DEPTH = -0.02  # a closed upper lid lies over the lower one
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class FaceRenderer:
             identity: the person's identity coefficients, shape (K,).
             params: the frame's 35 floats.
         """
-        shape = self._model.shape(identity, params.expression)
+        shape = with_closed_lids(self._model.shape(identity, params.expression))
         neutral = self._model.shape(identity, np.zeros_like(params.expression))
         skull = register(neutral[list(SKULL)], shape[list(SKULL)])
         # Edges stand twice: once with the colours of the face and once with none.
@@ -153,19 +155,19 @@ class FaceRenderer:
             driving: the frame to show.
             reference: the face of the reference picture.
         """
-        displacement, around = self._faded(driving, reference)
-        points = driving.points.copy()
+        points = with_unfolded_lids(driving.points, reference.points)
+        displacement, around = self._faded(points, reference.points)
         points[:, 2] += self._depth
         attributes = np.concatenate([self._colours, displacement], axis=1)
         image, drawn = rasterise(points, self._triangles, attributes, self._size)
         image[~drawn, 3:] = around
         return FaceImage(image[..., :3], image[..., 3:])
 
-    def _faded(self, driving: FaceShape, reference: FaceShape) -> tuple[Floats, Floats]:
+    def _faded(self, driving: Floats, reference: Floats) -> tuple[Floats, Floats]:
         """Return each vertex's displacement, faded with the rings, and that around them."""
-        displacement = (reference.points - driving.points)[:, :2]
+        displacement = (reference - driving)[:, :2]
         shift = displacement[:POINT_COUNT].mean(axis=0)
-        height = float(np.ptp(driving.points[:POINT_COUNT, 1]))
+        height = float(np.ptp(driving[:POINT_COUNT, 1]))
         far = min(float(np.linalg.norm(shift)) / max(FAR * height, 1e-6), 1.0)
         around = np.float32(far**2) * shift
         return self._keep * displacement + (1 - self._keep) * around, around
@@ -237,6 +239,7 @@ def _band(inner: npt.NDArray[np.int_], outer: npt.NDArray[np.int_]) -> list[npt.
 def _depths() -> Floats:
     """Return how far behind the face each vertex is drawn, crop sides."""
     depths = np.zeros(APRON_START + APRON_COUNT, np.float32)
+    depths[list(EDGES[0] + EDGES[1])] = LID_DEPTH
     depths[SKIN_COUNT:POINT_COUNT] = IRIS_DEPTH
     depths[POINT_COUNT + len(OPENING) : IRIS_START] = WHITE_DEPTH
     depths[IRIS_START:APRON_START] = IRIS_DEPTH

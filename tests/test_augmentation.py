@@ -103,6 +103,15 @@ def test_flips_come_half_of_the_time() -> None:
     assert 0.4 < np.mean(flips) < 0.6
 
 
+def test_some_pictures_are_as_warm_as_lamps_or_as_cold_as_the_sky() -> None:
+    random = np.random.default_rng(0)
+    gains = np.array([Augmentation.draw(random).gain for _ in range(400)])
+    warmth = np.log(gains[:, 0] / gains[:, 2])
+    assert 0.1 < np.mean(np.abs(warmth) > 0.25) < 0.25  # what a camera's own errors do not reach
+    assert warmth.min() < -0.5
+    assert warmth.max() > 0.5
+
+
 def test_a_mask_moves_with_its_picture_and_keeps_its_values() -> None:
     mask = np.zeros((256, 256), np.uint8)
     mask[40:120, 60:130] = 255

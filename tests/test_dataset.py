@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from models.augmentation import Augmentation
-from models.dataset import PHOTO_SHARE, Pairs, deafen
+from models.dataset import FAR_SHARE, OTHERWISE_SHARE, PHOTO_SHARE, Pairs, deafen
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
 from shared.layers import Layers
@@ -109,6 +109,21 @@ def test_pictures_of_a_pair_are_two_of_the_same_clip(
     assert all(reference != driving for reference, driving in taken)
     assert all(clip[reference] == clip[driving] for reference, driving in taken)
     assert {int(clip[reference]) for reference, _ in taken} == {0, 1}  # 2 is a photograph
+
+
+def test_hard_pairs_lie_farther_apart_or_are_open_otherwise(
+    pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        pairs, "openings", np.array([[1, 1, 0.5], [0.9, 1, 0.5], [1, 1, 0.2], [0, 1, 0.5]])
+    )
+    places = np.array([0.0, 0.1, 0.3, 0.2])
+    monkeypatch.setattr(pairs, "_apart", lambda one, other: abs(places[one] - places[other]))
+    drawn = np.arange(4)
+    far = pairs._driving(drawn, 0.0)
+    otherwise = pairs._driving(drawn, FAR_SHARE)
+    any_one = pairs._driving(drawn, FAR_SHARE + OTHERWISE_SHARE)
+    assert (far, otherwise, any_one) == (2, 3, 1)
 
 
 def test_a_pair_without_change_is_the_clips_own(pairs: Pairs) -> None:

@@ -162,6 +162,24 @@ def test_irises_show_through_the_lids_only(renderer: FaceRenderer) -> None:
     np.testing.assert_array_equal(renderer.draw(bare, bare).nmfc[..., 0] > 0, skin)
 
 
+def test_a_closed_upper_lid_covers_the_lower_one(renderer: FaceRenderer) -> None:
+    straight = renderer.pose(NOBODY, looking(0))
+    closed = FaceShape(straight.points.copy())
+    rows = slice(1, 8), slice(9, 16)
+    for eye in EYES:
+        lower, upper = (list(eye[row]) for row in rows)
+        width = abs(closed.points[eye[8], 0] - closed.points[eye[0], 0])
+        closed.points[upper] = closed.points[lower[::-1]]
+        closed.points[upper[2:5], 1] += 0.1 * width
+    image = renderer.draw(closed, straight)
+    for eye in EYES:
+        edge = closed.points[eye[12], :2] * SIZE
+        column, row = int(edge[0]), int(edge[1] - 1)
+        assert row > closed.points[eye[4], 1] * SIZE - 0.5
+        lifted = (straight.points - closed.points)[eye[12], 1]  # the upper lid was higher
+        assert image.displacement[row, column, 1] < lifted / 2
+
+
 def test_displacement_points_from_driving_to_reference(renderer: FaceRenderer) -> None:
     home = renderer.pose(NOBODY, neutral())
     driving = renderer.pose(NOBODY, moved(neutral(), shift=(0.06, -0.03)))

@@ -102,6 +102,14 @@ def test_the_reference_is_the_crop_around_the_head(
     assert np.abs(placed - crop.to_units(points)).max() < 0.01
 
 
+def test_what_is_wrong_with_the_photograph_is_said(
+    generator: Generator, photograph: Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    generator.set_reference(photograph)  # she looks down
+    (message,) = caplog.messages
+    assert message.startswith("the photograph: an eye is closed")
+
+
 def test_the_reference_comes_in_layers(
     generator: Generator, recorder: Recorder, photograph: Image
 ) -> None:

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from benchmarks.clips import DEMO_START_S
+from models.prepare import clip_frames
 from sender.calibration import find_calibration
 from sender.capture import Capture, Captured, NewestQueue
 from sender.cli import app
@@ -149,6 +152,20 @@ def test_a_photograph_becomes_a_small_square(demo_clip: Path, tmp_path: Path) ->
     data = read_photograph(path)
     assert decode_picture(data, 256 * 256).shape == (256, 256, 3)
     assert len(data) < 60_000
+
+
+def test_what_is_wrong_with_a_photograph_is_said(
+    demo_clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = list(islice(clip_frames(demo_clip), round(DEMO_START_S * 24) + 1))
+    path = tmp_path / "me.webp"
+    path.write_bytes(encode_photograph(frames[-1]))
+    read_photograph(path)
+    assert not caplog.messages
+    path.write_bytes(encode_photograph(frames[0]))  # she looks down
+    read_photograph(path)
+    (message,) = caplog.messages
+    assert message.startswith(f"{path}: an eye is closed")
 
 
 def test_reports_are_refused_before_the_call_and_not_after_it(tmp_path: Path) -> None:
