@@ -30,6 +30,7 @@ class Calibration:
         crop: the square of the picture that the call is about.
         identity: the caller's identity coefficients.
         origin: the frame's own parameters.
+        flaws: what keeps it from being a good photograph, in words.
     """
 
     picture: Picture
@@ -37,6 +38,7 @@ class Calibration:
     crop: Crop
     identity: Floats
     origin: Params
+    flaws: tuple[str, ...] = ()
 
     @classmethod
     def on(cls, picture: Picture, sequence: int, points: Points, model: FaceModel) -> Calibration:
@@ -45,7 +47,8 @@ class Calibration:
         crop = Crop.around(points, width, height)
         units = crop.to_units(points)
         identity = model.calibrate(units)
-        return cls(picture, sequence, crop, identity, model.fit(units, identity))
+        origin = model.fit(units, identity)
+        return cls(picture, sequence, crop, identity, origin, tuple(flaws(units, origin)))
 
     def reference(self) -> Image:
         """Return the frame's 256x256 crop."""
@@ -87,7 +90,7 @@ def find_calibration(
             found = Calibration.on(picture, sequence, points, model)
             seen_at = time.monotonic() if seen_at is None else seen_at
             waited = time.monotonic() - seen_at > PATIENCE_S
-            if not source.is_live or waited or not flaws(points, found.origin):
+            if not source.is_live or waited or not found.flaws:
                 return found
         sequence += 1
     return None

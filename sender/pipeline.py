@@ -200,7 +200,7 @@ class Pipeline:
             if source.is_live:
                 # A camera that nobody reads keeps old pictures: read on while the rest is set up.
                 capture.start()
-            await self._send_photograph(call, photograph or encode_photograph(found.reference()))
+            await self._send_photograph(call, found, photograph)
             await call.send_calibration(found.origin)
             if source.is_live:
                 capture.restart()
@@ -215,10 +215,16 @@ class Pipeline:
             self.outcome.figures.frames_dropped = capture.queue.dropped
             await asyncio.to_thread(capture.stop)
 
-    async def _send_photograph(self, call: CallSender, data: bytes) -> None:
+    async def _send_photograph(
+        self, call: CallSender, found: Calibration, photograph: bytes | None
+    ) -> None:
         if not call.wants_reference:
             log.info("the receiver shows a photograph of its own; none was sent")
             return
+        if photograph is None:
+            for flaw in found.flaws:
+                log.warning("the photograph: %s; --ref sends a better one", flaw)
+        data = photograph or encode_photograph(found.reference())
         self._status.show("sending the photograph…")
         before = call.stats().wire_bytes
         await call.send_reference(data, MIME)

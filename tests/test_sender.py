@@ -128,6 +128,16 @@ def test_a_clip_without_a_face_is_bad_input() -> None:
         find_calibration(Slides(3), tracker, model, threading.Event())
 
 
+def test_a_frame_that_makes_no_good_photograph_says_why(demo_clip: Path) -> None:
+    source = ClipSource(demo_clip, 25.0, loop=False)
+    with Tracker() as tracker:
+        found = find_calibration(source, tracker, FaceModel.load(), threading.Event())
+    source.close()
+    assert found is not None
+    (flaw,) = found.flaws  # she looks down
+    assert flaw.startswith("an eye is closed")
+
+
 def test_looking_for_a_face_can_be_stopped() -> None:
     stopping = threading.Event()
     stopping.set()
