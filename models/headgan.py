@@ -5,7 +5,8 @@ tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
 
 * its scales lie at 128, 64 and 32 instead of 256, 128 and 64 pixels;
 * the flow is ``gate * displacement + residual``: the mesh displacement ("Progressive warping",
-  section 3.2) is a first flow, and the flow network works on features already warped by it;
+  section 3.2) is a first flow, at full resolution, gate and residual are a quarter of its size, and
+  the flow network works on features already warped by it;
 * the rendering network sees the driving face image at its finer scales too, since a mouth is less
   than a pixel high at the coarsest, and paints the open mouth whatever was warped there;
 * the reference comes in layers (`shared.layers`): the person is warped at full resolution and
@@ -169,8 +170,10 @@ class FlowNetwork(nn.Module):
         if not self.displaced:
             return result
         gate = torch.sigmoid(result[:, :1].float() + 2.0)  # trusts the mesh from the start
-        flow: Tensor = gate * resize(displacement, result.shape[-1]) + 0.1 * result[:, 1:].float()
-        return flow
+        # The mesh's own motion keeps its full size: lids, irises and lips are a few pixels high.
+        side = displacement.shape[-1]
+        flow: Tensor = resize(gate, side) * displacement
+        return flow + resize(0.1 * result[:, 1:].float(), side)
 
 
 class RenderingNetwork(nn.Module):

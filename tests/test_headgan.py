@@ -191,6 +191,19 @@ def test_an_untrained_network_has_hardly_a_flow_of_its_own(name: str) -> None:
     assert flow.abs().max() < 1 / 256  # a pixel
 
 
+def test_lids_a_pixel_high_move_as_the_mesh_does() -> None:
+    torch.manual_seed(2)
+    network = HeadGan(preset("lite")).eval()
+    faces, displacement, reference, face = inputs()
+    displacement = torch.zeros_like(displacement)
+    displacement[:, 1, 21] = 0.1
+    with torch.no_grad():
+        flow = network.flow(network.encode(reference, face), faces, displacement)
+    assert flow.shape == displacement.shape
+    assert (flow[:, 1, 21] > 0.05).all()
+    assert (flow[:, 1, [20, 22]].abs() < 1 / 256).all()
+
+
 def test_full_has_the_papers_reference_a_picture_without_layers() -> None:
     torch.manual_seed(0)
     small = replace(FULL, widths=(16, 64, 256), flow_hidden=16, render_hidden=(16, 16, 16))
