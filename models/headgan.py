@@ -159,13 +159,14 @@ class FlowNetwork(nn.Module):
         """
         modulation = torch.cat([faces, displacement * 8], dim=1) if self.displaced else faces
         state = warp(features.coarse, displacement) if self.displaced else features.coarse
-        coarse = resize(modulation, state.shape[-1])
+        middle = resize(modulation, 2 * state.shape[-1])
+        coarse = resize(middle, state.shape[-1])
         for block in self.coarse:
             state = block(state, coarse)
         state = self.up(state)
         if self.displaced:
             state = state + warp(features.middle, displacement)
-        state = self.middle(state, resize(modulation, state.shape[-1]))
+        state = self.middle(state, middle)
         result: Tensor = self.head(state)
         if not self.displaced:
             return result

@@ -36,9 +36,11 @@ from shared.command import run_command
 
 log = logging.getLogger(__name__)
 
-# By the name of the weights: SPADE's convolutions and those before pixel shuffles. With the others,
-# whose errors add up along the residual path, some people fall below what an engine may differ.
-QUANTISED = ("norms.", "widen.")
+# By the name of the weights: the blocks' convolutions and those before pixel shuffles.
+QUANTISED = ("norms.", "convs.", "widen.")
+# At the finest scale 8 bits cost the most and win the least: with these too, people who are not the
+# sample come near to what an engine may differ.
+FINEST = "render.blocks.2.convs."
 # These read the geometry itself: a head that moves further than the sample's would be cut off.
 KEPT = ("flow.coarse.", "flow.middle.")
 
@@ -110,7 +112,8 @@ def quantise(weights: Weights, folder: Path, sample: Sample) -> float:
 def is_quantised(weight: str) -> bool:
     """Return whether the convolution with the weights of this name takes 8 bits."""
     reads_geometry = ".shared." in weight and any(part in weight for part in KEPT)
-    return any(part in weight for part in QUANTISED) and not reads_geometry
+    kept = reads_geometry or FINEST in weight
+    return any(part in weight for part in QUANTISED) and not kept
 
 
 def main(

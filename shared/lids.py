@@ -56,11 +56,13 @@ def with_closed_lids(shape: Floats) -> Floats:
 
 
 def with_unfolded_lids(driving: Floats, reference: Floats) -> Floats:
-    """Return a driving face whose lids' edges are as wide as in the reference, or narrower.
+    """Return a driving face whose lids are as high above their edges as seen, or lower.
+
+    What is left of a lid that closes further is then drawn from above its fold.
 
     Args:
         driving: points of the face, shape (478 or more, 3), in any unit.
-        reference: the same of the reference.
+        reference: the same of the reference picture's face.
     """
     unfolded = driving.copy()
     scale = eye_distance(driving) / max(eye_distance(reference), 1e-6)

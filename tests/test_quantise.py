@@ -15,7 +15,7 @@ from models.engine.interface import Floats
 from models.engine.on_onnxruntime import CpuEngine, load_cpu
 from models.engine.sample import read_sample
 from models.engine.weights import find_weights
-from models.quantise import TooFewBitsError, quantise
+from models.quantise import TooFewBitsError, is_quantised, quantise
 from models.warp_rows import use_rows
 
 WEIGHTS = find_weights("lite")
@@ -29,6 +29,29 @@ def test_the_shipped_8_bit_networks_make_the_same_pictures() -> None:
     kinds = {node.op_type for node in onnx.load(WEIGHTS.cpu.generator).graph.node}
     assert "GridSample" not in kinds
     assert {"Gather", "QuantizeLinear"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [
+        ("network.flow.coarse.0.norms.0.shared.weight", False),  # reads the geometry
+        ("network.flow.coarse.0.norms.0.gamma_beta.weight", True),
+        ("network.flow.coarse.0.convs.1.weight", True),
+        ("network.flow.head.weight", False),
+        ("network.render.encoder.first.weight", False),
+        ("network.render.blocks.1.norms.0.shared.weight", True),
+        ("network.render.blocks.1.convs.0.weight", True),
+        ("network.render.blocks.2.convs.0.weight", False),  # the finest scale
+        ("network.render.ups.0.widen.weight", True),
+        ("network.render.head.weight", False),
+    ],
+)
+def test_what_takes_8_bits(weight: str, expected: bool) -> None:
+    assert is_quantised(weight) == expected
+    convolutions = [
+        node.input[1] for node in onnx.load(WEIGHTS.generator).graph.node if node.op_type == "Conv"
+    ]
+    assert weight in convolutions
 
 
 def test_rows_alone_change_nothing(tmp_path: Path) -> None:
