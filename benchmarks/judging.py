@@ -19,6 +19,7 @@ from models.perceptual import PerceptualDistance
 from models.prepare import frame_times
 from models.soundtrack import Soundtrack
 from receiver.generator import Generator
+from receiver.stillness import Stillness
 from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer
@@ -113,10 +114,10 @@ class Judge:
         first = sent[0]
         reference = self._generator.set_reference(first.picture)
         home = self._renderer.pose(first.identity, first.fitted)
-        shown = []
+        shown, stillness = [], Stillness()
         for frame, sound in zip(sent, heard, strict=True):
             params = adapt(frame.received, first.fitted, self._generator.reference_params)
-            rebuilt = self._generator.generate(params, sound)
+            rebuilt = stillness.apply(self._generator.generate(params, sound))
             driving = self._renderer.pose(frame.identity, frame.received)
             warped = mesh_warp(reference, self._renderer.draw(driving, home).displacement)
             score = psnr(frame.picture, rebuilt)

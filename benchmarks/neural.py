@@ -16,6 +16,7 @@ from benchmarks.material import Material
 from benchmarks.rate import received
 from benchmarks.video import cut
 from receiver.generator import Generator
+from receiver.stillness import Stillness
 from sender.photograph import encode_photograph
 from shared.crop import PICTURE_SIZE
 from shared.face_image import FaceRenderer
@@ -86,11 +87,12 @@ class Rebuilder:
         material, generator = self._material, self._generator
         generator.set_reference(self._photograph)  # forgets the frames of the setting before
         got, shown = received(material.frames, latency), [self._reference]
+        stillness = Stillness()
         for number in range(len(material.pictures)):
             picture = shown[-1]
             if number in got:
-                home = generator.reference_params
-                picture = generator.generate(adapt(got[number], material.origin, home))
+                params = adapt(got[number], material.origin, generator.reference_params)
+                picture = stillness.apply(generator.generate(params))
             shown.append(picture)
         return shown[1:]
 

@@ -2,6 +2,7 @@
 
     python -m models.export build/lite/checkpoint.safetensors --preset lite
 
+(or several checkpoints of one run, for the mean of their weights)
 checks both against PyTorch on random input, and makes the networks for a CPU of them
 (`models.quantise`). Opset 18; the inputs are fixed-size (batch 1, 256x256) and named as in
 `models.engine`. The files say nothing of the machine that wrote them.
@@ -10,6 +11,7 @@ checks both against PyTorch on random input, and makes the networks for a CPU of
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -156,14 +158,34 @@ def difference(network: HeadGan, folder: Path, seed: int = 1) -> float:
     return float(np.abs(ours - theirs).max())
 
 
+def load_mean(checkpoints: Sequence[Path], network: HeadGan) -> int:
+    """Read the mean of checkpoints' averaged weights into a network; returns the last one's step.
+
+    Weights of a run's later stages lie close to one another, and their mean generalises better
+    than the last (Izmailov et al., "Averaging Weights Leads to Wider Optima").
+
+    Raises:
+        BadInputError: one of them is missing, damaged or of another preset.
+    """
+    steps, sums = [], {name: torch.zeros_like(v) for name, v in network.state_dict().items()}
+    for checkpoint in checkpoints:
+        steps.append(load_checkpoint(checkpoint, network.preset.name, {"ema": network}))
+        for name, value in network.state_dict().items():
+            sums[name] += value / len(checkpoints)
+    network.load_state_dict(sums)
+    return max(steps)
+
+
 def main(
-    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of models.train.")],
+    checkpoints: Annotated[
+        list[Path], typer.Argument(help="Checkpoints of models.train; of several the mean.")
+    ],
     preset: Annotated[str, typer.Option(help="Preset it was trained with.")] = "lite",
     out: Annotated[Path, typer.Option(help="Folder the files go to.")] = Path("models/weights"),
 ) -> None:
-    """Export the averaged weights of a checkpoint."""
+    """Export the averaged weights of a checkpoint, or of several of one run."""
     network = HeadGan(preset_of(preset))
-    step = load_checkpoint(checkpoint, preset, {"ema": network})
+    step = load_mean(checkpoints, network)
     export(network, out)
     worst = difference(network, out)
     log.info("exported step %d; largest difference from PyTorch %.1e", step, worst)

@@ -15,6 +15,7 @@ from receiver.picture import Picture, with_mark
 from receiver.playout import Playout
 from receiver.portrait import Geometry, Portrait
 from receiver.sinks import Sinks
+from receiver.stillness import Stillness
 from shared.clock import monotonic_ms
 from shared.errors import BadInputError
 from shared.link_stats import LinkStats
@@ -81,6 +82,7 @@ class Call:
         self._origin: Params | None = None
         self._final: LinkStats | None = None
         self._clock_offset_ms: float | None = None
+        self._stillness = Stillness()
         self._painter = Painter(playout, self._draw, self._paint, self._show, portrait.lanes)
         prepared = self._painter.submit(portrait.forget if wants_reference else portrait.restart)
         prepared.add_done_callback(_log_failure)
@@ -185,7 +187,8 @@ class Call:
         latency = None
         if self._clock_offset_ms is not None:
             latency = now - sketch.captured_ms - self._clock_offset_ms
-        picture = Picture(sketch.sequence, sketch.captured_ms, latency, image)
+        still = self._stillness.apply(image)
+        picture = Picture(sketch.sequence, sketch.captured_ms, latency, still)
         self.figures.show(picture, now, now - sketch.due_ms)
         self._sinks.show(picture)
 

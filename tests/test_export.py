@@ -17,7 +17,7 @@ from models.checkpoint import save_checkpoint
 from models.engine import DISPLACEMENT, FACE, FACES, LAYERS, on_torch
 from models.engine.on_onnxruntime import load_cpu
 from models.engine.weights import find_weights
-from models.export import OPSET, PARITY, cached, difference, export, main, sample_inputs
+from models.export import OPSET, PARITY, cached, difference, export, load_mean, main, sample_inputs
 from models.headgan import HeadGan
 from models.presets import preset
 from shared.errors import BadInputError
@@ -74,8 +74,23 @@ def test_the_command_exports_the_averaged_lite(tmp_path: Path) -> None:
     path, out = tmp_path / "checkpoint.safetensors", tmp_path / "out"
     out.mkdir()
     save_checkpoint(path, "lite", 7, networks, {"optimizer": Adam(network.parameters())})
-    main(path, "lite", out)
+    main([path], "lite", out)
     check(average, network, out)
+
+
+def test_of_several_checkpoints_the_mean_is_taken(tmp_path: Path) -> None:
+    paths, networks = [], []
+    for step, seed in ((9, 1), (7, 2), (8, 3)):
+        networks.append(random_network("lite", seed))
+        paths.append(tmp_path / f"{step}.safetensors")
+        optimizer = Adam(networks[-1].parameters())
+        save_checkpoint(paths[-1], "lite", step, {"ema": networks[-1]}, {"optimizer": optimizer})
+    found = random_network("lite", 4)
+    assert load_mean(paths, found) == 9
+    states = [network.state_dict() for network in networks]
+    for name, value in found.state_dict().items():
+        expected = torch.stack([state[name] for state in states]).mean(dim=0)
+        torch.testing.assert_close(value, expected)
 
 
 @exporting
@@ -121,14 +136,14 @@ def test_a_network_that_differs_is_not_passed_over(
     monkeypatch.setattr(module, "export", lambda *_: None)
     monkeypatch.setattr(module, "difference", lambda *_: 0.5)
     with pytest.raises(RuntimeError, match=r"differs from PyTorch by 0\.5"):
-        main(path, "lite", tmp_path)
+        main([path], "lite", tmp_path)
 
 
 def test_a_checkpoint_of_another_preset_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     save_checkpoint(path, "full", 7, {}, {"optimizer": Adam([torch.zeros(1)])})
     with pytest.raises(BadInputError, match="is of preset full, not lite"):
-        main(path, "lite", tmp_path)
+        main([path], "lite", tmp_path)
 
 
 def test_only_features_that_are_used_are_cached() -> None:
