@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import numpy.typing as npt
 
@@ -17,8 +15,6 @@ from shared.layers import Layers, Mask
 from shared.params import Params
 from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
-
-log = logging.getLogger(__name__)
 
 # A square picture that the head fills this far is a head crop already and is used whole.
 WHOLE_PICTURE = 0.8
@@ -41,6 +37,7 @@ class Generator:
         self._reference_params: Params | None = None
         self._home: FaceShape | None = None
         self._identity: Floats | None = None
+        self._flaws: list[str] = []
 
     @property
     def lanes(self) -> int:
@@ -53,6 +50,11 @@ class Generator:
         if self._reference_params is None:
             raise RuntimeError("set_reference comes first")
         return self._reference_params
+
+    @property
+    def flaws(self) -> list[str]:
+        """What keeps the photograph from being a good one, in words."""
+        return self._flaws
 
     def set_reference(self, image: Image) -> Image:
         """Take a photograph of the caller, and forget the one before.
@@ -74,8 +76,7 @@ class Generator:
         points = crop.to_units(points)
         self._identity = self._model.calibrate(points)
         self._reference_params = self._model.fit(points, self._identity)
-        for flaw in flaws(points, self._reference_params):
-            log.warning("the photograph: %s; another one would do better", flaw)
+        self._flaws = flaws(points, self._reference_params)
         self._home = self._renderer.pose(self._identity, self._reference_params)
         picture = crop.cut(image)
         face = self._renderer.draw(self._home, self._home).nmfc

@@ -27,6 +27,10 @@ class FaceGenerator(Protocol):
     def reference_params(self) -> Params:
         """Parameters of the reference."""
 
+    @property
+    def flaws(self) -> list[str]:
+        """What keeps the photograph from being a good one, in words."""
+
     def set_reference(self, image: Image) -> Image:
         """Take a photograph and return its crop; BadInputError when it shows no face."""
 

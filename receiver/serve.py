@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from receiver.window import Window
 from shared.errors import BadInputError
 from shared.pictures import Image, read_picture
 from shared.tasks import spawn
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ def run(
         loaded = load(options.preset, options.engine, options.calls)
         try:
             portraits = [_portrait(one, photograph, options.ref) for one in loaded.generators]
+            for flaw in loaded.generators[0].flaws:
+                log.warning("--ref %s: %s; another photograph would do better", options.ref, flaw)
             asyncio.run(_serve(options, portraits, loaded, files, listener, ready))
         finally:
             loaded.close()

@@ -53,6 +53,10 @@ class Sketch:
     def reference_params(self) -> Params:
         return params()
 
+    @property
+    def flaws(self) -> list[str]:
+        return ["an eye is closed"] if self.references else []
+
     def set_reference(self, image: Image) -> Image:
         if image.max() == 0:
             raise BadInputError("no face was found in the photograph; choose another one")
