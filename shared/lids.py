@@ -16,10 +16,7 @@ from shared.face_model import eye_distance
 from shared.params import Floats
 
 # The upper lids' edges, and the next row of points above each.
-EDGES = (
-    (173, 157, 158, 159, 160, 161, 246),
-    (466, 388, 387, 386, 385, 384, 398),
-)
+EDGES = (EYES[0][9:], EYES[1][9:])
 FOLDS = (
     (190, 56, 28, 27, 29, 30, 247),
     (467, 260, 259, 257, 258, 286, 414),
@@ -41,8 +38,8 @@ def with_closed_lids(shape: Floats) -> Floats:
         shape: points of the face, shape (478, 3), y down, in any unit.
     """
     closed = shape.copy()
-    for eye in EYES:
-        corner, lower, other, upper = eye[0], eye[1:8][::-1], eye[8], eye[9:]
+    for eye, upper in zip(EYES, EDGES, strict=True):
+        corner, lower, other = eye[0], eye[1:8][::-1], eye[8]
         gap = shape[list(lower)] - shape[list(upper)]
         width = max(float(np.linalg.norm(shape[other] - shape[corner])), 1e-6)
         opening = float(gap[:, 1].mean()) / width
