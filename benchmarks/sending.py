@@ -11,7 +11,7 @@ from benchmarks.video import read_frames
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
-from shared.one_euro import OneEuroFilter
+from shared.gated_filter import GatedFilter
 from shared.params import Floats, Frame, Params
 from shared.pictures import Image
 from shared.tracker import Points, Tracker
@@ -68,7 +68,7 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
         frames: look at no more frames of the clip than this.
     """
     crop: Crop | None = None
-    encoder, decoder, one_euro = FrameEncoder(), FrameDecoder(), OneEuroFilter()
+    encoder, decoder, gated = FrameEncoder(), FrameDecoder(), GatedFilter(model)
     with Tracker() as tracker:
         for number, image in enumerate(read_frames(clip)):
             if number == frames:
@@ -84,7 +84,7 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
             fit_start = perf_counter()
             points = crop.to_units(points)
             fitted = model.fit(points, identity)
-            smoothed = one_euro.apply(fitted, number * FRAME_MS)
+            smoothed = gated.apply(fitted, number * FRAME_MS)
             fit_end = perf_counter()
             packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed)])
             encoded = perf_counter()

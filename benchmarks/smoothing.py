@@ -5,7 +5,8 @@
 prints a line for each of a few settings, and writes `OUT/smoothing.json`. Tremble is the mean
 change from frame to frame, in quantiser steps, over the quarter of a clip's steps in which the
 face moves least; delay is the shift at which the filtered numbers fit the same numbers, smoothed
-with a Gaussian of one frame that looks both ways. Means over clips.
+with a Gaussian of one frame that looks both ways. What is left of blinks and syllables is the slope
+of how far eyes and mouth are open after the filter over before it. Means over clips.
 """
 
 from __future__ import annotations
@@ -25,12 +26,17 @@ from benchmarks.results import write_result
 from benchmarks.sending import FRAME_MS, clips_in, send
 from shared.command import run_command
 from shared.face_model import FaceModel
-from shared.one_euro import PER_SPEED, STILL_HZ, OneEuroFilter
-from shared.params import Params
+from shared.gated_filter import MOVED_STEPS, OPENING, STILL_SHARE, GatedFilter
+from shared.openings import openings_by_expression
+from shared.params import EXPRESSION_SIZE, Params
 from shared.wire_table import wire_table
 
-SETTINGS = [(STILL_HZ, PER_SPEED), (8.0, 0.2), (3.0, 0.1), (2.0, 0.2), (2.0, 0.1), (1.0, 0.05)]
-STILL_SHARE = 0.25
+NAMES = ("still_share", "moved_steps", "opening")
+SETTINGS = [
+    (STILL_SHARE, MOVED_STEPS, OPENING), (0.1, 5.0, 0.01), (0.3, 5.0, 0.01), (0.15, 2.5, 0.01),
+    (0.15, 10.0, 0.01), (0.15, 5.0, 0.03), (0.15, 5.0, 1.0),
+]  # fmt: skip
+CALM = 0.25  # of a clip's steps, those in which the face moves least
 SHIFTS = np.arange(0.0, 3.0, 0.1)  # frames
 
 Series = npt.NDArray[np.float64]
@@ -41,10 +47,22 @@ def series(frames: list[Params]) -> Series:
     return np.array([frame.to_vector() for frame in frames], np.float64) / wire_table().steps
 
 
-def filtered(frames: list[Params], still_hz: float, per_speed: float) -> Series:
-    """Return what the filter makes of frames at 25 a second."""
-    one_euro = OneEuroFilter(still_hz=still_hz, per_speed=per_speed)
-    return series([one_euro.apply(frame, n * FRAME_MS) for n, frame in enumerate(frames)])
+def filtered(frames: list[Params], gated: GatedFilter) -> Series:
+    """Return what a filter makes of frames at 25 a second."""
+    return series([gated.apply(frame, n * FRAME_MS) for n, frame in enumerate(frames)])
+
+
+def height_left(rows: Series, raw: Series, opens: Series) -> float:
+    """Return how much of what eyes and mouth do is left, 1 being all of it.
+
+    Args:
+        rows: filtered numbers, (N, 35), quantiser steps.
+        raw: the same before.
+        opens: by how much a step of each expression number opens each of the three, (3, 28).
+    """
+    after, before = ((part[:, :EXPRESSION_SIZE] @ opens.T) for part in (rows, raw))
+    slopes = [np.polyfit(before[:, i], after[:, i], 1)[0] for i in range(len(opens))]
+    return float(np.mean(slopes))
 
 
 def smooth(rows: Series, sigma: float) -> Series:
@@ -57,7 +75,7 @@ def smooth(rows: Series, sigma: float) -> Series:
 def tremble(rows: Series, raw: Series) -> float:
     """Return the mean change where the face, as it was tracked, moves least; steps a frame."""
     moved = np.abs(np.diff(smooth(raw, 3.0), axis=0)).mean(axis=1)
-    still = np.argsort(moved, kind="stable")[: max(1, round(STILL_SHARE * len(moved)))]
+    still = np.argsort(moved, kind="stable")[: max(1, round(CALM * len(moved)))]
     return float(np.abs(np.diff(rows, axis=0))[still].mean())
 
 
@@ -85,18 +103,20 @@ def main(
     ]
     raw = [series(frames) for frames in found]
     before = float(np.mean([tremble(rows, rows) for rows in raw]))
-    results, table = [], Table("still, Hz", "per speed", "tremble", "of unfiltered", "delay, ms")
-    for still_hz, per_speed in SETTINGS:
-        made = [filtered(frames, still_hz, per_speed) for frames in found]
-        pairs = list(zip(made, raw, strict=True))
+    opens = openings_by_expression(model) * wire_table().steps[:EXPRESSION_SIZE]
+    results = []
+    table = Table(*NAMES, "tremble", "of unfiltered", "delay, ms", "blinks and syllables")
+    for setting in SETTINGS:
+        pairs = [(filtered(own, GatedFilter(model, None, *setting)), series(own)) for own in found]
         left = float(np.mean([tremble(*pair) for pair in pairs]))
         delay = float(np.mean([delay_ms(*pair) for pair in pairs]))
-        results.append(
-            {"still_hz": still_hz, "per_speed": per_speed, "tremble": left, "delay_ms": delay}
-        )
+        height = float(np.mean([height_left(*pair, opens) for pair in pairs]))
+        figures = {"tremble": left, "delay_ms": delay, "height_left": height}
+        results.append(dict(zip(NAMES, setting, strict=True)) | figures)
         table.add_row(
-            f"{still_hz:g}", f"{per_speed:g}", f"{left:.2f}", f"{left / before:.0%}", f"{delay:.0f}"
-        )
+            *(f"{value:g}" for value in setting),
+            f"{left:.2f}", f"{left / before:.0%}", f"{delay:.0f}", f"{height:.0%}",
+        )  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
     report = {"unfiltered_tremble": before, "settings": results}
     write_result(out / "smoothing.json", report)

@@ -20,7 +20,7 @@ from receiver.generator import Generator
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
-from shared.one_euro import OneEuroFilter
+from shared.gated_filter import GatedFilter
 from shared.params import Frame
 from shared.pictures import Image
 from shared.tracker import Tracker
@@ -65,7 +65,7 @@ class Stages:
         self._generator.set_reference(self._crop.cut(frames[0]))
         self._received = self._generator.reference_params
         self._encoder, self._decoder = FrameEncoder(), FrameDecoder()
-        self._filter = OneEuroFilter()
+        self._filter = GatedFilter(self._model)
         self._sequence = 0
         self.packet = b""
 

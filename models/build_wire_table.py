@@ -20,7 +20,7 @@ import typer
 from models.tracked import TrackedClips
 from shared.command import run_command
 from shared.face_model import FaceModel
-from shared.one_euro import OneEuroFilter
+from shared.gated_filter import GatedFilter
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params
 from shared.wire import FRAME_MS, between
 from shared.wire_table import (
@@ -223,7 +223,7 @@ def build(params: Array, clip: npt.NDArray[np.integer], model: FaceModel) -> dic
     centres = np.zeros(PARAMS_SIZE)
     centres[EXPRESSION_SIZE:] = np.round(np.median(params[:, EXPRESSION_SIZE:], axis=0), 3)
     fine = choose_steps(model, params, centres)
-    params = smoothed(params, clip, fine)
+    params = smoothed(model, params, clip, fine)
     coarse = np.array([float(f"{COARSE * step:.4g}") for step in fine])
     return {
         "version": WIRE_VERSION,
@@ -257,13 +257,13 @@ def _part(
     return part
 
 
-def smoothed(params: Array, clip: npt.NDArray[np.integer], steps: Array) -> Array:
+def smoothed(model: FaceModel, params: Array, clip: npt.NDArray[np.integer], steps: Array) -> Array:
     """Return the parameters as the sender's filter leaves them."""
     rows = []
     for number in np.unique(clip):
-        one_euro = OneEuroFilter(steps)
+        gated = GatedFilter(model, steps)
         for place, row in enumerate(params[clip == number]):
-            rows.append(one_euro.apply(Params.from_vector(row), place * FRAME_MS).to_vector())
+            rows.append(gated.apply(Params.from_vector(row), place * FRAME_MS).to_vector())
     return np.array(rows, np.float64)
 
 

@@ -4,9 +4,9 @@ HeadGAN, section 3.3, appendix C, tables 4 and 5. One definition for every prese
 tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
 
 * its scales lie at 128, 64 and 32 instead of 256, 128 and 64 pixels;
-* the flow is ``gate * displacement + residual``: the mesh displacement ("Progressive warping",
-  section 3.2) is a first flow, at full resolution, gate and residual are a quarter of its size, and
-  the flow network works on features already warped by it;
+* the flow is ``gate * displacement + share * residual``: the mesh displacement ("Progressive
+  warping", section 3.2) is a first flow, at full resolution, gate and residual are a quarter of its
+  size, and the flow network works on features already warped by it; the share is `RESIDUAL_SHARE`;
 * the rendering network sees the driving face image at its finer scales too, since a mouth is less
   than a pixel high at the coarsest, and paints the open mouth whatever was warped there;
 * the reference comes in layers (`shared.layers`): the person is warped at full resolution and
@@ -36,6 +36,12 @@ NO_FACE = 0.02
 # The opening of the reference's mouth over the driving one's: below the first the inside was not
 # seen, above the second it was.
 SEEN_FROM, SEEN_ALL = 0.1, 0.3
+# How much of the learned residual flow is believed. What shoulders and hair do when a head moves
+# differs from one person to the next, and a few dozen teach the network their own ways: on people
+# whom it has not seen the whole residual moves the picture away from the original, half of it
+# towards it (models/MODEL_CARD.md). In training the share is random, so that the painter meets
+# pictures that are warped not quite right, as those of strangers are.
+RESIDUAL_SHARE = 0.5
 UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
 
@@ -174,7 +180,13 @@ class FlowNetwork(nn.Module):
         # The mesh's own motion keeps its full size: lids, irises and lips are a few pixels high.
         side = displacement.shape[-1]
         flow: Tensor = resize(gate, side) * displacement
-        return flow + resize(0.1 * result[:, 1:].float(), side)
+        return flow + resize(0.1 * self._share(result) * result[:, 1:].float(), side)
+
+    def _share(self, result: Tensor) -> Tensor | float:
+        """Return how much of the residual is taken: one number, or one for each of a batch."""
+        if not self.training:
+            return RESIDUAL_SHARE
+        return torch.rand(len(result), 1, 1, 1, device=result.device)
 
 
 class RenderingNetwork(nn.Module):

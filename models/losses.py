@@ -36,9 +36,9 @@ class LossWeights:
     warped_pixel: float = 10.0
     painted_pixel: float = 6.0
     gradient: float = 10.0
-    perceptual: float = 0.18
+    perceptual: float = 0.27
     warped_perceptual: float = 0.09
-    face_perceptual: float = 0.12
+    face_perceptual: float = 0.18
     adversarial: float = 0.5
     matching: float = 5.0
 

@@ -81,10 +81,14 @@ def main(
     start: Annotated[
         Path | None,
         typer.Option(
-            help="Checkpoint to begin from, of lite for lite-audio; a run that has one of its own "
-            "goes on with that."
+            help="Checkpoint to begin from, or a folder of exported networks (models/weights), of "
+            "lite for lite-audio; a run that has a checkpoint of its own goes on with that."
         ),
     ] = None,
+    keep_flow: Annotated[
+        bool,
+        typer.Option("--keep-flow", help="Leave the flow network as it is and train the painter."),
+    ] = False,
     every: Annotated[int, typer.Option(help="Steps between checkpoints and sheets.")] = 500,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this long; the same command goes on.")
@@ -96,7 +100,9 @@ def main(
     if steps < 1 or batch < 1:
         raise BadInputError("--steps and --batch must be at least 1")
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(preset, out, steps, rate, perceptual, seed, adversarial_from, start)
+    trainer = Trainer(
+        preset, out, steps, rate, perceptual, seed, adversarial_from, start, keep_flow
+    )
     pairs = Pairs(TrackedClips.load(data, "train"), seed, steps * batch)
     rest = Subset(pairs, range(trainer.step * batch, steps * batch))
     loader = DataLoader(

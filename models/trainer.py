@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.adversary import Adversary
 from models.checkpoint import held_networks, load_checkpoint, load_related, save_checkpoint
+from models.exported import load_exported
 from models.headgan import HeadGan, Rebuilt
 from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
@@ -19,6 +20,7 @@ WARMUP_STEPS = 200
 DECAY_SHARE = 0.3  # the last part of a run, over which the learning rate falls to nothing
 EMA_DECAY = 0.998
 NEW_PARTS = "render.audio."  # what a run may have that the one it starts from had not
+HEARS = "-audio"  # a preset of this name goes on from the one without
 MUST = {"network", "ema", "optimizer"}  # a checkpoint without one of these is refused
 
 
@@ -41,14 +43,18 @@ class Trainer:
         seed: int,
         adversarial_from: int | None = None,
         start: Path | None = None,
+        keep_flow: bool = False,
     ) -> None:
         torch.manual_seed(seed)
         self.preset, self.out, self.steps, self.rate = preset, out, steps, rate
+        self.seed = seed
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = HeadGan(preset_of(preset)).to(self.device)
         if self.device.type == "cuda":  # on the CPU the plain layout is a fifth faster
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.ema = copy.deepcopy(self.network).requires_grad_(False)
+        self.ema = copy.deepcopy(self.network).requires_grad_(False).eval()
+        # Without a gradient the optimiser leaves them as they are.
+        self.network.flow.requires_grad_(not keep_flow)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=(0.5, 0.999))
         self.perceptual = PerceptualDistance(perceptual).to(self.device) if perceptual else None
         self.weights = LossWeights()
@@ -65,6 +71,9 @@ class Trainer:
                 {name: made for name, made in self._networks.items() if name in MUST | held},
                 {name: made for name, made in self._optimizers.items() if name in MUST | held},
             )
+        elif start is not None and start.is_dir():
+            for network in (self.network, self.ema):
+                load_exported(start, preset.removesuffix(HEARS), network, NEW_PARTS)
         elif start is not None:
             load_related(start, {"network": self.network, "ema": self.ema}, NEW_PARTS)
 
@@ -96,6 +105,8 @@ class Trainer:
         rate = learning_rate(self.step, self.steps, self.rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        # What is drawn depends on the step alone: a resumed run draws what an unbroken one does.
+        torch.manual_seed(self.seed + self.step)
         batch = {name: value.to(self.device) for name, value in batch.items()}
         target, faces = to_signed(batch["target"]), batch["faces"]
         with torch.autocast(self.device.type, torch.bfloat16):

@@ -24,10 +24,10 @@ from sender.status import REFRESH_S, StatusLine
 from shared.clock import CallClock
 from shared.errors import UnreachableError
 from shared.face_model import FaceModel
+from shared.gated_filter import GatedFilter
 from shared.latency import Latency
 from shared.link_config import link_settings
 from shared.link_stats import LinkStats
-from shared.one_euro import OneEuroFilter
 from shared.params import Frame, Params
 from shared.tasks import spawn
 from shared.tracker import Tracker
@@ -97,7 +97,7 @@ class Pipeline:
         self._model = FaceModel.load()
         self._clock = CallClock()
         self.outcome.figures.clock_start_ms = self._clock.start_ms
-        self._filter = OneEuroFilter()
+        self._filter = GatedFilter(self._model)
         self._has_face = True
         self._stopping = threading.Event()
         # The tracker keeps state and is no faster in two threads: everything heavy runs in one.

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.eyes import EYES
+from shared.face_model import FaceModel
 from shared.lips import OPENING
-from shared.params import Floats
+from shared.params import EXPRESSION_SIZE, Floats
+
+_NUDGE = 0.5  # standard deviations to either side
 
 
 def openings(points: Floats) -> Floats:
@@ -18,6 +22,17 @@ def openings(points: Floats) -> Floats:
         points: of N faces, shape (N, 478, 3), y down, in any unit.
     """
     return np.stack([_opening(points, ring) for ring in (*EYES, OPENING)], axis=1)
+
+
+def openings_by_expression(model: FaceModel) -> npt.NDArray[np.float64]:
+    """Return by how much each expression number opens eyes and mouth of the mean face, (3, 28)."""
+    nobody = np.zeros(len(model.identity), np.float32)
+    nudges = _NUDGE * np.eye(EXPRESSION_SIZE, dtype=np.float32)
+    more, less = (
+        openings(np.stack([model.shape(nobody, sign * nudge) for nudge in nudges]))
+        for sign in (np.float32(1), np.float32(-1))
+    )
+    return np.asarray((more - less).T / (2 * _NUDGE), np.float64)
 
 
 def _opening(points: Floats, ring: tuple[int, ...]) -> Floats:

@@ -7,7 +7,7 @@ import pytest
 
 from shared.eyes import EYES
 from shared.lips import OPENING
-from shared.openings import openings
+from shared.openings import openings, openings_by_expression
 from shared.params import Floats
 from tests.faces import face_model
 
@@ -43,3 +43,14 @@ def test_size_and_roll_do_not_matter(roll: float) -> None:
 
 def test_a_face_without_width_has_no_opening() -> None:
     assert openings(np.zeros((1, 478, 3), np.float32)).tolist() == [[0, 0, 0]]
+
+
+def test_what_each_number_opens_is_what_it_does_to_the_mean_face() -> None:
+    model = face_model()
+    found = openings_by_expression(model)
+    assert found.shape == (3, 28)
+    expression = np.zeros(28, np.float32)
+    expression[int(np.abs(found[2]).argmax())] = 0.4
+    nobody = np.zeros(len(model.identity), np.float32)
+    change = openings(np.stack([model.shape(nobody, e) for e in (expression, 0 * expression)]))
+    np.testing.assert_allclose(change[0] - change[1], found @ expression, atol=5e-3)
