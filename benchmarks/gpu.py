@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Any
@@ -173,10 +174,13 @@ def candidates(
             lambda: engine_run(load_compiled(TENSORRT_RTX, weights, batch, Store(folder)), batch),
         )
     else:
-        yield (
-            "onnxruntime",
-            lambda: engine_run(Engine.load(weights.preset, "onnxruntime", folder), batch),
-        )
+        for name in ("onnxruntime", "openvino"):
+            yield name, partial(on_cpu, name, weights, batch, folder)
+
+
+def on_cpu(name: str, weights: Weights, batch: int, folder: Path) -> Run:
+    """Return what runs one of the CPU's engines."""
+    return engine_run(Engine.load(weights.preset, name, folder), batch)
 
 
 def compiled(network: HeadGan) -> Any:

@@ -32,8 +32,9 @@ from shared.errors import BadInputError
 STAMP = "run"
 KEPT = Path(__file__).with_suffix("")
 PACKAGES = (
-    "headcall", "onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu13", "tensorrt-rtx",
-    "tensorrt-rtx-cu13", "mediapipe", "aiortc", "av", "numpy", "numba", "opencv-contrib-python",
+    "headcall", "openvino", "onnxruntime", "onnxruntime-gpu", "tensorrt", "tensorrt-cu13",
+    "tensorrt-rtx", "tensorrt-rtx-cu13", "mediapipe", "aiortc", "av", "numpy", "numba",
+    "opencv-contrib-python",
 )  # fmt: skip
 # Lists of numbers longer than this are values of frames, shorter ones those of repeats.
 MOST_NUMBERS = 32

@@ -220,7 +220,7 @@ def main(
     pairs = Pairs(TrackedClips.load(data, "train"), seed, steps * batch)
     networks: dict[str, HeadGan] = {}
     if start is not None:
-        networks[START] = HeadGan(PRESETS["lite"])
+        networks[START] = HeadGan(PRESETS["lite"]).eval()
         load_checkpoint(start, "lite", {"ema": networks[START]})
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeRemainingColumn())  # fmt: skip

@@ -3,7 +3,7 @@
     python -m models.export build/lite/checkpoint.safetensors --preset lite
 
 (or several checkpoints of one run, for the mean of their weights)
-checks both against PyTorch on random input, and makes the networks for a CPU of them
+checks both against PyTorch on random input, and makes the 8-bit generator of them
 (`models.quantise`). Opset 18; the inputs are fixed-size (batch 1, 256x256) and named as in
 `models.engine`. The files say nothing of the machine that wrote them.
 """
@@ -195,9 +195,9 @@ def main(
         try:
             found = quantise(find_weights(preset, out), out, read_sample())
         except TooFewBitsError as error:
-            log.warning("without networks of its own for a CPU: %s", error)
+            log.warning("without an 8-bit generator: %s", error)
         else:
-            log.info("its 8-bit networks agree with it to %.1f dB", found)
+            log.info("its 8-bit generator agrees with it to %.1f dB", found)
 
 
 if __name__ == "__main__":

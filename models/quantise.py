@@ -1,11 +1,10 @@
-"""Networks for ONNX Runtime on a CPU: 8-bit convolutions, warps by rows.
+"""The generator for CPUs that multiply bytes: 8-bit convolutions.
 
     python -m models.quantise --preset lite
 
 reads the preset's networks in `models/weights`, measures the ranges of their values on the sample
-of real frames (or on those of `--frames`), and writes `PRESET-cpu-encoder.onnx` and
-`PRESET-cpu-generator.onnx` beside them, unless their pictures differ from the originals' by more
-than an engine's may. Norms, flow and the last layer stay in FP32.
+of real frames, and writes `PRESET-int8-generator.onnx` beside them, unless its pictures differ from
+the original's by more than an engine's may. Norms, flow and the last layer are left as they are.
 """
 
 from __future__ import annotations
@@ -29,9 +28,8 @@ from models.engine.check import LEAST_DB, agreement
 from models.engine.interface import Floats
 from models.engine.on_onnxruntime import CpuEngine
 from models.engine.sample import Sample, read_sample
-from models.engine.weights import Weights, cpu_paths, find_weights
+from models.engine.weights import Weights, find_weights, int8_path
 from models.graph import strip
-from models.warp_rows import use_rows
 from shared.command import run_command
 
 log = logging.getLogger(__name__)
@@ -46,7 +44,7 @@ KEPT = ("flow.coarse.", "flow.middle.")
 
 
 class TooFewBitsError(RuntimeError):
-    """The 8-bit networks make other pictures than the exported ones."""
+    """The 8-bit generator makes other pictures than the exported one."""
 
 
 class _Frames(CalibrationDataReader):  # type: ignore[misc]  # it has no types
@@ -71,41 +69,36 @@ class _Frames(CalibrationDataReader):  # type: ignore[misc]  # it has no types
 
 
 def quantise(weights: Weights, folder: Path, sample: Sample) -> float:
-    """Write the networks for a CPU into a folder; returns how well they agree, dB.
+    """Write the 8-bit generator into a folder; returns how well it agrees, dB.
 
     Raises:
-        TooFewBitsError: they agree too little; nothing was written.
+        TooFewBitsError: it agrees too little; nothing was written.
     """
-    encoder, generator = onnx.load(weights.encoder), onnx.load(weights.generator)
-    use_rows(encoder, generator)
+    nodes = [
+        node.name
+        for node in onnx.load(weights.generator).graph.node
+        if node.op_type == "Conv" and is_quantised(node.input[1])
+    ]
+    trusted = CpuEngine(weights.encoder, weights.generator)
     with tempfile.TemporaryDirectory() as made:
-        paths = cpu_paths(weights.preset, Path(made))
-        rows = Path(made) / "rows.onnx"
-        onnx.save(encoder, paths[0])
-        onnx.save(generator, rows)
-        nodes = [
-            node.name
-            for node in generator.graph.node
-            if node.op_type == "Conv" and is_quantised(node.input[1])
-        ]
+        path = int8_path(weights.preset, Path(made))
         quantize_static(
-            rows,
-            paths[1],
-            _Frames(CpuEngine(paths[0], rows), sample),
+            weights.generator,
+            path,
+            _Frames(trusted, sample),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
             nodes_to_quantize=nodes,
         )
-        found = agreement(CpuEngine(*paths), CpuEngine(weights.encoder, weights.generator), sample)
+        found = agreement(CpuEngine(weights.encoder, path), trusted, sample)
         if found < LEAST_DB:
             raise TooFewBitsError(f"8 bits are too few: {found:.1f} dB, {LEAST_DB:.0f} are needed")
-        for source, target in zip(paths, cpu_paths(weights.preset, folder), strict=True):
-            model = onnx.load(source)
-            strip(model)
-            onnx.helper.set_model_props(model, {"source": weights.digest})
-            onnx.save(model, target)
+        model = onnx.load(path)
+        strip(model)
+        onnx.helper.set_model_props(model, {"source": weights.digest})
+        onnx.save(model, int8_path(weights.preset, folder))
     return found
 
 
@@ -120,10 +113,10 @@ def main(
     preset: Annotated[str, typer.Option(help="Whose networks.")] = "lite",
     folder: Annotated[Path, typer.Option(help="Where they are.")] = Path("models/weights"),
 ) -> None:
-    """Make the networks for ONNX Runtime on a CPU."""
+    """Make the 8-bit generator."""
     weights = find_weights(preset, folder)
     found = quantise(weights, folder, read_sample())
-    log.info("8-bit networks agree with the exported ones to %.1f dB", found)
+    log.info("the 8-bit generator agrees with the exported one to %.1f dB", found)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[..., object
 
     def replace(name: str, load: Callable[..., object]) -> None:
         module = ModuleType(f"fake_{name}")
-        module.load = load  # type: ignore[attr-defined]
+        module.load = module.load_cuda = load  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setitem(choice._MODULES, name, module.__name__)
 
@@ -39,10 +39,11 @@ def test_a_missing_package_leads_to_the_next_and_is_told(monkeypatch: pytest.Mon
     for package in ("tensorrt", "tensorrt_rtx"):
         monkeypatch.setitem(sys.modules, package, None)  # what Python does for no such package
     engine = choose()
-    assert engine.name.startswith("onnxruntime")
+    assert engine.name.startswith("openvino")
     said = explain(engine)
     assert "tensorrt: the package tensorrt is not installed (pip install 'headcall[gpu]')" in said
     assert "tensorrt-rtx: the package tensorrt_rtx is not installed" in said
+    assert "onnxruntime: the package onnxruntime-gpu is not installed" in said
     assert said.count("\n") == 0
 
 
@@ -68,8 +69,16 @@ def test_a_failing_engine_leads_to_the_next(
     fake("tensorrt", unavailable("the package tensorrt is not installed"))
     fake("tensorrt-rtx", unavailable(reason))
     engine = choose()
-    assert engine.name.startswith("onnxruntime")
+    assert engine.name.startswith("openvino")
     assert f"tensorrt-rtx: {reason}" in engine.passed_over
+
+
+def test_without_openvino_onnx_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("tensorrt", "tensorrt_rtx", "openvino"):
+        monkeypatch.setitem(sys.modules, package, None)
+    engine = choose()
+    assert engine.name == "onnxruntime (CPU)"
+    assert engine.passed_over[-1] == "openvino: the package openvino is not installed"
 
 
 def test_the_best_that_works_is_taken(fake: Callable[[str, Callable[..., object]], None]) -> None:
@@ -91,7 +100,7 @@ def test_an_engine_that_was_asked_for_by_name_is_not_replaced(
 def test_nothing_that_works_is_told_too(
     fake: Callable[[str, Callable[..., object]], None],
 ) -> None:
-    for name in ("tensorrt", "tensorrt-rtx", "onnxruntime"):
+    for name in ("tensorrt", "tensorrt-rtx", "openvino", "onnxruntime"):
         fake(name, unavailable("no"))
     with pytest.raises(BadInputError, match="no engine works here: tensorrt: no; tensorrt-rtx: no"):
         choose()
@@ -102,5 +111,5 @@ def test_torch_is_never_taken_unasked(fake: Callable[[str, Callable[..., object]
         raise AssertionError("torch was asked for")
 
     fake("torch", asked)
-    assert choose().name.startswith("onnxruntime")
+    assert choose().name.startswith("openvino")
     assert "torch" in ENGINES

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.headgan import (
+    RESIDUAL_SHARE,
     SEEN_ALL,
     SEEN_FROM,
     UNSEEN_LEVEL,
@@ -388,8 +389,8 @@ def test_lite_flow_is_gate_times_displacement_plus_residual(lite: HeadGan) -> No
     faces, displacement, reference, face = inputs()
     features = lite.encode(reference, face)
 
-    def flow_with(gate: float, x: float, y: float) -> Tensor:
-        network = HeadGan(LITE).eval()
+    def flow_with(gate: float, x: float, y: float, training: bool = False) -> Tensor:
+        network = HeadGan(LITE).train(training)
         network.load_state_dict(lite.state_dict())
         nn.init.zeros_(network.flow.head.weight)
         network.flow.head.bias.data = torch.tensor([gate, x, y], dtype=torch.float32)
@@ -401,9 +402,14 @@ def test_lite_flow_is_gate_times_displacement_plus_residual(lite: HeadGan) -> No
     torch.testing.assert_close(shut, torch.zeros_like(shut))
     torch.testing.assert_close(wide, mesh)
     residual = flow_with(-50, 0.5, -0.25)
-    torch.testing.assert_close(residual[:, 0], torch.full_like(residual[:, 0], 0.05))
-    torch.testing.assert_close(residual[:, 1], torch.full_like(residual[:, 1], -0.025))
+    share = 0.1 * RESIDUAL_SHARE
+    torch.testing.assert_close(residual[:, 0], torch.full_like(residual[:, 0], share * 0.5))
+    torch.testing.assert_close(residual[:, 1], torch.full_like(residual[:, 1], share * -0.25))
     torch.testing.assert_close(flow_with(50, 0.5, -0.25), mesh + residual)
+    # In training the share is drawn anew each time.
+    drawn = [flow_with(-50, 0.5, -0.25, training=True)[0, 0, 0, 0].item() / 0.05 for _ in range(9)]
+    assert len(set(drawn)) == 9
+    assert all(0 <= value < 1 for value in drawn)
 
 
 def test_lite_mixes_the_warped_and_the_painted_picture_by_a_mask(lite: HeadGan) -> None:

@@ -37,7 +37,7 @@ def test_combinations_take_turns_and_every_stage_is_timed(demo_clip: Path) -> No
     assert turns["all"] == 2 * ROUNDS
     assert order[:4] == [[1, 0], [1, 1], [2, 1], [2, 2]]
     for one in pair:
-        assert "onnxruntime" in one.engine_name
+        assert one.engine_name
         assert len(one.rounds) == len(one.rates) == ROUNDS
         assert all(rate > 0 for rate in one.rates)
         for sample in (sample for part in one.rounds for sample in part):

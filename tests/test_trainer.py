@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from models.checkpoint import held_networks
 from models.dataset import Pairs
+from models.engine.weights import find_weights
+from models.exported import read_exported
 from models.headgan import HeadGan, Rebuilt
 from models.presets import preset
 from models.tracked import TrackedClips
@@ -165,12 +168,14 @@ def test_a_run_that_hears_starts_from_one_that_does_not(
     assert hears.step == 0
     for name in ("network", "ema"):
         with torch.no_grad():
-            one, other = (rebuild(getattr(run, name), batch).image for run in (first, hears))
+            one, other = (rebuild(getattr(run, name).eval(), batch).image for run in (first, hears))
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
     # The first step moves the last layers, which begin as nothing; then the sound can be heard.
     heard = batch | {"audio": torch.rand(BATCH, 300)}
+    hears.network.train()
     for _ in range(2):
         assert hears.train_step(heard)["adversarial"] is not None
+    hears.network.eval()
     with torch.no_grad():
         one, other = (rebuild(hears.network, given).image for given in (batch, heard))
     assert not torch.equal(one, other)
@@ -184,3 +189,37 @@ def test_a_run_goes_on_with_its_own_checkpoint(tmp_path: Path) -> None:
     run.save()
     again = Trainer("lite-audio", tmp_path, 10, 1e-3, None, seed=1, start=tmp_path / "none")
     assert again.step == 4
+
+
+def test_a_flow_that_is_kept_stays_and_the_painter_learns(
+    batch: dict[str, Tensor], tmp_path: Path
+) -> None:
+    run = Trainer("lite", tmp_path, 10, 1e-3, None, seed=0, keep_flow=True)
+    before = copy.deepcopy(run.network.state_dict())
+    run.train_step(batch)
+    same = {
+        name.split(".")[0]: torch.equal(value, before[name])
+        for name, value in run.network.state_dict().items()
+        if name in ("flow.head.weight", "flow.encoder.first.weight", "render.head.weight")
+    }
+    assert same == {"flow": True, "render": False}
+
+
+def test_a_run_starts_from_the_networks_that_are_shipped(tmp_path: Path) -> None:
+    shipped = find_weights("lite").encoder.parent
+    for name in ("lite", "lite-audio"):
+        run = Trainer(name, tmp_path, 10, 1e-3, None, seed=0, start=shipped)
+        found = read_exported(shipped, "lite")["flow.head.weight"]
+        for network in (run.network, run.ema):
+            assert torch.equal(network.flow.head.weight, found)
+
+
+def test_a_step_draws_the_same_whatever_was_drawn_before(
+    batch: dict[str, Tensor], tmp_path: Path
+) -> None:
+    losses = []
+    for before in (0, 7):
+        run = Trainer("lite", tmp_path, 10, 1e-3, None, seed=0)
+        torch.rand(before)
+        losses.append(run.train_step(batch))
+    assert losses[0] == losses[1]

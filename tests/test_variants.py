@@ -45,7 +45,7 @@ def run(folder: Path, name: str, start: Path | None = None, steps: int = STEPS) 
 
 def shown(network: HeadGan, batch: dict[str, Tensor]) -> Rebuilt:
     with torch.no_grad():
-        return rebuild(network, batch)
+        return rebuild(network.eval(), batch)
 
 
 def state(network: nn.Module) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""What runs the generator during a call: TensorRT, ONNX Runtime, or PyTorch if it is asked for."""
+"""What runs the generator: TensorRT, ONNX Runtime, OpenVINO, or PyTorch if it is asked for."""
 
 from models.engine.choice import ENGINES
 from models.engine.interface import (

@@ -12,16 +12,24 @@ from shared.errors import BadInputError
 
 log = logging.getLogger(__name__)
 
-# Best first. Modules are imported when their turn comes: they import large libraries.
+# Modules are imported when their turn comes: they import large libraries.
 _MODULES = {
     "tensorrt": "models.engine.on_tensorrt",
     "tensorrt-rtx": "models.engine.on_tensorrt_rtx",
+    "openvino": "models.engine.on_openvino",
     "onnxruntime": "models.engine.on_onnxruntime",
     "torch": "models.engine.on_torch",
 }
 ENGINES = ("auto", *_MODULES)
-# PyTorch is for those who train; a call never imports it unasked.
-_AUTOMATIC = ("tensorrt", "tensorrt-rtx", "onnxruntime")
+# Best first, with what loads them. ONNX Runtime comes twice: it is good on a GPU, and the last
+# resort on a CPU. PyTorch is for those who train; a call never imports it unasked.
+_AUTOMATIC = (
+    ("tensorrt", "load"),
+    ("tensorrt-rtx", "load"),
+    ("onnxruntime", "load_cuda"),
+    ("openvino", "load"),
+    ("onnxruntime", "load"),
+)
 
 
 def choose(
@@ -47,9 +55,9 @@ def choose(
         except EngineUnavailableError as error:
             raise BadInputError(f"the engine {engine} cannot be used: {error}") from error
     passed_over: list[str] = []
-    for name in _AUTOMATIC:
+    for name, loader in _AUTOMATIC:
         try:
-            chosen = _load(name, weights, batch)
+            chosen = _load(name, weights, batch, loader)
         except EngineUnavailableError as error:
             passed_over.append(f"{name}: {error}")
             continue
@@ -65,6 +73,6 @@ def explain(engine: Engine) -> str:
     return f"The generator runs on {engine.name}" + (f" ({why})." if why else ".")
 
 
-def _load(name: str, weights: Weights, batch: int) -> Engine:
-    loaded: Engine = importlib.import_module(_MODULES[name]).load(weights, batch)
+def _load(name: str, weights: Weights, batch: int, loader: str = "load") -> Engine:
+    loaded: Engine = getattr(importlib.import_module(_MODULES[name]), loader)(weights, batch)
     return loaded

@@ -1,12 +1,12 @@
 """ONNX Runtime: on an NVIDIA GPU where its CUDA build is installed, else on the CPU.
 
-On a CPU whose instructions multiply bytes (VNNI) it runs the networks that `models.quantise` made.
+On the CPU OpenVINO is quicker; this is what its pictures, and those of every engine, are compared
+with.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,47 +22,43 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from models.engine.interface import (
-    AUDIO_INPUT,
     DISPLACEMENT,
     ENCODER_INPUTS,
     FACES,
     GENERATOR_INPUTS,
     IMAGE,
-    LAYERS,
     Engine,
     EngineUnavailableError,
     Floats,
     Reference,
 )
+from models.engine.processors import multiplies_bytes, processors, share_out
+from models.engine.signature import Signature, check_signature, heard, silence_for
 from models.engine.weights import Weights
 from shared.errors import BadInputError
 
 log = logging.getLogger(__name__)
 
-_CPU_INFO = Path("/proc/cpuinfo")
-MOST_THREADS = 4  # more of them wait longer for one another than they compute
-_BYTE_PRODUCTS = {"avx512_vnni", "avx_vnni"}
-
 
 class CpuEngine(Engine):
     """Both networks on the CPU."""
 
-    def __init__(self, encoder: Path, generator: Path, precision: str = "FP32") -> None:
+    def __init__(self, encoder: Path, generator: Path) -> None:
         self._encoder = open_session(encoder)
         self.lanes, threads = share_out(processors())
         self._generator = open_session(generator, threads=threads)
         outputs = [output.name for output in self._encoder.get_outputs()]
-        _expect(encoder, self._encoder, ENCODER_INPUTS)
+        check_signature(encoder, _signature(self._encoder), ENCODER_INPUTS)
+        taken = _signature(self._generator)
         #: What the generator is given besides, where it hears: silence.
-        self.silence = _silence(self._generator)
-        _expect(generator, self._generator, GENERATOR_INPUTS + outputs + list(self.silence))
+        self.silence = silence_for(taken)
+        check_signature(generator, taken, GENERATOR_INPUTS + outputs + list(self.silence))
         self._features = outputs
-        self._precision = precision
 
     @property
     def name(self) -> str:
         """What runs the networks, for people to read."""
-        return f"onnxruntime (CPU, {self._precision})"
+        return "onnxruntime (CPU)"
 
     def encode(self, layers: Floats, face: Floats) -> Reference:
         """Return a reference ready for use."""
@@ -100,7 +96,7 @@ class CudaEngine(Engine):
             name: ort.OrtValue.ortvalue_from_shape_and_type(shape, np.float32, "cuda", 0)
             for name, shape in (("faces", FACES), ("displacement", DISPLACEMENT))
         }
-        self._silence = _silence(self._generator)
+        self._silence = silence_for(_signature(self._generator))
         for name, value in self._silence.items():
             self._given[name] = ort.OrtValue.ortvalue_from_numpy(value, "cuda", 0)
         self._image = ort.OrtValue.ortvalue_from_shape_and_type(IMAGE, np.float32, "cuda", 0)
@@ -158,13 +154,27 @@ def load(weights: Weights, batch: int = 1) -> Engine:
     Raises:
         BadInputError: the weights cannot be read.
     """
-    del batch  # every batch is run one by one
-    if "CUDAExecutionProvider" in ort.get_available_providers():
-        try:
-            return CudaEngine(weights)
-        except (EngineUnavailableError, RuntimeError) as error:
-            log.warning("onnxruntime runs on the CPU: CUDA cannot be used (%s)", first_line(error))
+    try:
+        return load_cuda(weights, batch)
+    except EngineUnavailableError as error:
+        log.info("onnxruntime runs on the CPU: %s", error)
     return load_cpu(weights)
+
+
+def load_cuda(weights: Weights, batch: int = 1) -> Engine:
+    """Return the engine for an NVIDIA GPU.
+
+    Raises:
+        BadInputError: the weights cannot be read.
+        EngineUnavailableError: there is none that works here.
+    """
+    del batch  # every batch is run one by one
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        raise EngineUnavailableError("the package onnxruntime-gpu is not installed")
+    try:
+        return CudaEngine(weights)
+    except RuntimeError as error:
+        raise EngineUnavailableError(f"CUDA cannot be used ({first_line(error)})") from error
 
 
 def load_cpu(weights: Weights, quantised: bool | None = None) -> CpuEngine:
@@ -172,48 +182,10 @@ def load_cpu(weights: Weights, quantised: bool | None = None) -> CpuEngine:
 
     Args:
         weights: the files.
-        quantised: whether to run the 8-bit networks; default: where they fit and are quicker.
+        quantised: whether to run the 8-bit generator; default: where it fits and is quicker.
     """
-    if quantised is None:
-        quantised = multiplies_bytes()
-    if quantised and weights.cpu is not None:
-        if source_of(weights.cpu.generator) == weights.digest:
-            return CpuEngine(weights.cpu.encoder, weights.cpu.generator, "INT8")
-        log.warning(
-            "%s was made from other weights and is not used; make it again with "
-            "`python -m models.quantise`",
-            weights.cpu.generator,
-        )
-    return CpuEngine(weights.encoder, weights.generator)
-
-
-def multiplies_bytes(path: Path = _CPU_INFO) -> bool:
-    """Return whether the processor has VNNI; without it 8-bit networks are no quicker."""
-    try:
-        text = path.read_text("ascii", "replace")
-    except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return bool(_BYTE_PRODUCTS & set(flags.split()))
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def share_out(count: int) -> tuple[int, int]:
-    """Return how many pictures are made at the same time, and by how many threads each.
-
-    A picture cannot keep two processors busy: much of it waits for memory, and after each of its
-    hundreds of steps the threads wait for one another. Two pictures can.
-
-    Args:
-        count: processors.
-    """
-    return (2, min(count - 1, MOST_THREADS)) if count > 1 else (1, 1)
+    generator = weights.on_cpu(multiplies_bytes() if quantised is None else quantised)
+    return CpuEngine(weights.encoder, generator)
 
 
 def open_session(path: Path, cuda: bool = False, threads: int = 0) -> ort.InferenceSession:
@@ -245,37 +217,10 @@ def open_session(path: Path, cuda: bool = False, threads: int = 0) -> ort.Infere
     return session
 
 
-def source_of(generator: Path) -> str:
-    """Return the digest of the weights that a quantised generator was made from."""
-    known: dict[str, str] = open_session(generator).get_modelmeta().custom_metadata_map
-    return known.get("source", "")
-
-
-def heard(silence: dict[str, Floats], audio: Floats | None) -> dict[str, Floats]:
-    """Return what a generator hears: nothing where it has no ears, silence where there is none."""
-    if audio is None:
-        return silence
-    return {name: audio.reshape(value.shape) for name, value in silence.items()}
-
-
-def _silence(session: ort.InferenceSession) -> dict[str, Floats]:
-    return {
-        entry.name: np.zeros(entry.shape, np.float32)
-        for entry in session.get_inputs()
-        if entry.name == AUDIO_INPUT
-    }
-
-
 def first_line(error: BaseException) -> str:
     """Return the first line of what an error says: libraries write pages."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _expect(path: Path, session: ort.InferenceSession, names: list[str]) -> None:
-    found = {entry.name: tuple(entry.shape) for entry in session.get_inputs()}
-    # Networks from before the layers take the same names, and three channels.
-    if found.keys() != set(names) or found["reference"] != LAYERS:
-        raise BadInputError(
-            f"{path} takes {found}, not {names} with a reference of {LAYERS}: it was exported by "
-            "another version; export it again with `python -m models.export`"
-        )
+def _signature(session: ort.InferenceSession) -> Signature:
+    return {entry.name: tuple(entry.shape) for entry in session.get_inputs()}

@@ -1,0 +1,93 @@
+"""OpenVINO as an engine: the pictures of ONNX Runtime, lanes, files that are none, no telemetry."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.engine.check import LEAST_DB, agreement
+from models.engine.interface import EngineUnavailableError
+from models.engine.on_onnxruntime import load_cpu
+from models.engine.on_openvino import load
+from models.engine.sample import read_sample
+from models.engine.weights import find_weights, int8_path
+from shared.errors import BadInputError
+
+WEIGHTS = find_weights("lite")
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_its_pictures_are_onnx_runtimes(quantised: bool) -> None:
+    engine = load(WEIGHTS, quantised=quantised)
+    assert engine.name.startswith("openvino (CPU, ")
+    assert agreement(engine, load_cpu(WEIGHTS, quantised=False), read_sample()) > LEAST_DB
+
+
+def test_pictures_made_at_the_same_time_are_those_made_one_by_one() -> None:
+    engine, sample = load(WEIGHTS), read_sample(frames=2)
+    reference = engine.encode(sample.layers, sample.face)
+    given = [(sample.faces[n : n + 1], sample.displacements[n : n + 1]) for n in (0, 1)] * 4
+    alone = [engine.generate(reference, *one) for one in given]
+    with ThreadPoolExecutor(engine.lanes) as lanes:
+        together = list(lanes.map(lambda one: engine.generate(reference, *one), given))
+    np.testing.assert_array_equal(np.stack(together), np.stack(alone))
+
+
+def test_callers_in_a_batch_and_a_new_reference_get_their_own_pictures() -> None:
+    engine, sample = load(WEIGHTS), read_sample(frames=2)
+    references = [engine.encode(one, sample.face) for one in (sample.layers, -sample.layers)]
+    together = engine.generate_batch(references, sample.faces, sample.displacements)
+    for row in (1, 0, 1):  # the reference changes with every frame
+        one = slice(row, row + 1)
+        alone = engine.generate(references[row], sample.faces[one], sample.displacements[one])
+        np.testing.assert_array_equal(together[one], alone)
+    swapped = engine.generate(references[1], sample.faces[:1], sample.displacements[:1])
+    assert np.abs(swapped - together[:1]).max() > 0.1
+
+
+@pytest.mark.parametrize("part", ["encoder", "generator"])
+def test_a_file_that_is_no_network_is_named(tmp_path: Path, part: str) -> None:
+    for path in (WEIGHTS.encoder, WEIGHTS.generator):
+        shutil.copy(path, tmp_path)
+    (tmp_path / f"lite-{part}.onnx").write_bytes(b"nothing of the kind")
+    with pytest.raises(BadInputError, match=f"lite-{part}.onnx cannot be read as a network"):
+        load(find_weights("lite", tmp_path))
+
+
+def test_a_network_of_another_part_is_refused(tmp_path: Path) -> None:
+    shutil.copy(WEIGHTS.encoder, tmp_path / "lite-encoder.onnx")
+    shutil.copy(WEIGHTS.encoder, tmp_path / "lite-generator.onnx")
+    with pytest.raises(BadInputError, match="exported by another version"):
+        load(find_weights("lite", tmp_path))
+    assert not int8_path("lite", tmp_path).exists()
+
+
+def test_without_the_package_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(EngineUnavailableError, match="openvino is not installed"):
+        load(WEIGHTS)
+
+
+def test_nothing_is_told_to_its_maker(tmp_path: Path) -> None:
+    # Its package reports every import, over the network and from a thread of its own.
+    load_it = (
+        "import sys; calls = []\n"
+        "sys.addaudithook(lambda e, a: calls.append(e) if e.startswith('socket.') else None)\n"
+        "from models.engine import Engine; Engine.load('lite', 'openvino')\n"
+        "bad = [m for m in ('openvino_telemetry', 'torch') if sys.modules.get(m)] + calls\n"
+        "sys.exit(repr(bad) if bad else 0)"
+    )
+    kept = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", load_it],
+        env=kept | {"HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
