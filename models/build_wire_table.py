@@ -1,4 +1,4 @@
-"""Making shared/assets/wire-v2.json: quantiser steps and priors from tracked training clips.
+"""Making shared/assets/wire-v3.json: quantiser steps and priors from tracked training clips.
 
     python -m models.build_wire_table build/tracked-train.npz
 

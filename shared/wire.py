@@ -1,4 +1,4 @@
-"""Frame packets, wire version 2: one to eight frames of 35 floats, about 12 bytes each.
+"""Frame packets, wire version 3: one to eight frames of 35 floats, about 12 bytes each.
 
 Layout, big-endian bit fields and then the range coder's bytes::
 

@@ -1,6 +1,6 @@
 """The committed table behind frame packets: how finely each number is sent and how often it varies.
 
-``shared/assets/wire-v2.json`` is made by ``models.build_wire_table`` from fitted training clips.
+``shared/assets/wire-v3.json`` is made by ``models.build_wire_table`` from fitted training clips.
 Changing it changes the bytes of a packet, so a changed table is a new wire version.
 """
 
@@ -25,7 +25,7 @@ from shared.params import (
     TRANSLATION_LIMIT,
 )
 
-WIRE_VERSION = 2
+WIRE_VERSION = 3
 DELTA_CLASSES = 4
 # A difference counts as none up to this share of a step: a tenth fewer bits for a tenth more error.
 DEAD_ZONE = 0.6

@@ -234,15 +234,15 @@ def test_a_delta_does_not_build_on_a_key_of_other_steps() -> None:
     ("packet", "error"),
     [
         (b"", TruncatedError),
-        (b"\x40", TruncatedError),
-        (b"\x40\x00\x00", TruncatedError),
-        (b"\x40\x10\x00\x00", TruncatedError),
-        (b"\x44\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
+        (b"\x60", TruncatedError),
+        (b"\x60\x00\x00", TruncatedError),
+        (b"\x60\x10\x00\x00", TruncatedError),
+        (b"\x64\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
         (b"\x20" + bytes(20), VersionError),
         (b"\xe0" + bytes(20), VersionError),
-        (b"\x48\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
-        (b"\x40\x10" + bytes(20), StaleKeyError),
-        (b"\x40" + bytes(PACKET_LIMIT), TooLongError),
+        (b"\x68\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
+        (b"\x60\x10" + bytes(20), StaleKeyError),
+        (b"\x60" + bytes(PACKET_LIMIT), TooLongError),
     ],
 )
 def test_each_way_to_be_bad_has_its_error(packet: bytes, error: type[WireError]) -> None:

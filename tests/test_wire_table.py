@@ -45,7 +45,7 @@ def test_coarse_steps_are_three_times_as_wide() -> None:
 
 
 def test_a_table_of_another_version_is_refused() -> None:
-    text = (resources.files("shared") / "assets" / "wire-v2.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v3.json").read_text("utf-8")
     data = json.loads(text)
     data["version"] = 1
     with pytest.raises(ValueError, match="version 1"):
@@ -59,7 +59,7 @@ def test_a_table_of_another_version_is_refused() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["key", "delta", "between"])
 def test_a_prior_that_is_none_is_refused(kind: str, prior: list[float]) -> None:
-    text = (resources.files("shared") / "assets" / "wire-v2.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v3.json").read_text("utf-8")
     data = json.loads(text)
     (data["fine"]["key"] if kind == "key" else data["fine"][kind][1])[3] = prior
     with pytest.raises(ValueError, match=r"wire table|unpack"):
