@@ -39,8 +39,8 @@ SEEN_FROM, SEEN_ALL = 0.1, 0.3
 # How much of the learned residual flow is believed. What shoulders and hair do when a head moves
 # differs from one person to the next, and a few dozen teach the network their own ways: on people
 # whom it has not seen the whole residual moves the picture away from the original, half of it
-# towards it (models/MODEL_CARD.md). In training the share is random, so that the painter meets
-# pictures that are warped not quite right, as those of strangers are.
+# towards it (`python -m models.residual`). In training the share is random, so that the painter
+# meets pictures that are warped not quite right, as those of strangers are.
 RESIDUAL_SHARE = 0.5
 UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
@@ -137,6 +137,7 @@ class FlowNetwork(nn.Module):
         super().__init__()
         fine, middle, coarse = preset.widths
         self.displaced = preset.displacement
+        self.residual_share = RESIDUAL_SHARE  # outside training
         modulation = FACE_CHANNELS * PAST + FLOW_CHANNELS * preset.displacement
         self.encoder = Encoder(3 + preset.compose + FACE_CHANNELS, preset.widths, preset.stride)
         self.coarse = nn.ModuleList(
@@ -185,7 +186,7 @@ class FlowNetwork(nn.Module):
     def _share(self, result: Tensor) -> Tensor | float:
         """Return how much of the residual is taken: one number, or one for each of a batch."""
         if not self.training:
-            return RESIDUAL_SHARE
+            return self.residual_share
         return torch.rand(len(result), 1, 1, 1, device=result.device)
 
 
