@@ -27,7 +27,9 @@ def test_without_cuda_the_cpu_runs_and_the_gpu_is_not_to_be_had() -> None:
         load_cuda(WEIGHTS)
 
 
-def test_cuda_that_does_not_start_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_that_does_not_start_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def refuse(_: object) -> None:
         raise RuntimeError("libcublas.so.12: cannot open\nand a page more")
 
@@ -35,6 +37,8 @@ def test_cuda_that_does_not_start_is_a_sentence(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(on_onnxruntime, "CudaEngine", refuse)
     with pytest.raises(EngineUnavailableError, match=r"cannot be used \(libcublas.*open\)$"):
         load_cuda(WEIGHTS)
+    assert load(WEIGHTS).name == "onnxruntime (CPU)"
+    assert "onnxruntime runs on the CPU: CUDA cannot be used (libcublas" in caplog.text
 
 
 def test_callers_in_a_batch_and_a_new_reference_get_their_own_pictures() -> None:

@@ -157,7 +157,9 @@ def load(weights: Weights, batch: int = 1) -> Engine:
     try:
         return load_cuda(weights, batch)
     except EngineUnavailableError as error:
-        log.info("onnxruntime runs on the CPU: %s", error)
+        # Who has installed the build for GPUs wants to know.
+        level = logging.WARNING if _has_cuda() else logging.DEBUG
+        log.log(level, "onnxruntime runs on the CPU: %s", error)
     return load_cpu(weights)
 
 
@@ -169,12 +171,16 @@ def load_cuda(weights: Weights, batch: int = 1) -> Engine:
         EngineUnavailableError: there is none that works here.
     """
     del batch  # every batch is run one by one
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
+    if not _has_cuda():
         raise EngineUnavailableError("the package onnxruntime-gpu is not installed")
     try:
         return CudaEngine(weights)
     except RuntimeError as error:
         raise EngineUnavailableError(f"CUDA cannot be used ({first_line(error)})") from error
+
+
+def _has_cuda() -> bool:
+    return "CUDAExecutionProvider" in ort.get_available_providers()
 
 
 def load_cpu(weights: Weights, quantised: bool | None = None) -> CpuEngine:
