@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import onnxruntime as ort
 import pytest
 
 from models.engine import DISPLACEMENT, FACE, FACES, LAYERS, Engine, shipped
+from models.engine.sample import read_sample
 from shared.errors import BadInputError
 
 WEIGHTS = Path(str(resources.files("models"))) / "weights"
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("lite-encoder.onnx", "lite-generator.onnx")
+CPU_ENGINES = ("openvino", "onnxruntime")
 
 
 def random_input(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -180,3 +183,28 @@ sys.exit("torch" in sys.modules)
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr or "torch was imported"
+
+
+@pytest.mark.parametrize("name", CPU_ENGINES)
+def test_pictures_made_at_the_same_time_are_those_made_one_by_one(name: str) -> None:
+    engine, sample = Engine.load("lite", name), read_sample(frames=2)
+    reference = engine.encode(sample.layers, sample.face)
+    given = [(sample.faces[n : n + 1], sample.displacements[n : n + 1]) for n in (0, 1)] * 4
+    alone = [engine.generate(reference, *one) for one in given]
+    with ThreadPoolExecutor(engine.lanes) as lanes:
+        together = list(lanes.map(lambda one: engine.generate(reference, *one), given))
+    np.testing.assert_array_equal(np.stack(together), np.stack(alone))
+
+
+@pytest.mark.parametrize("name", CPU_ENGINES)
+def test_callers_in_a_batch_and_a_new_reference_get_their_own_pictures(name: str) -> None:
+    engine, sample = Engine.load("lite", name), read_sample(frames=2)
+    references = [engine.encode(one, sample.face) for one in (sample.layers, -sample.layers)]
+    together = engine.generate_batch(references, sample.faces, sample.displacements)
+    assert together.shape == (2, 3, 256, 256)
+    for row in (1, 0, 1):  # the reference changes with every frame
+        one = slice(row, row + 1)
+        alone = engine.generate(references[row], sample.faces[one], sample.displacements[one])
+        np.testing.assert_array_equal(together[one], alone)
+    swapped = engine.generate(references[1], sample.faces[:1], sample.displacements[:1])
+    assert np.abs(swapped - together[:1]).max() > 0.1

@@ -1,4 +1,4 @@
-"""OpenVINO as an engine: the pictures of ONNX Runtime, lanes, files that are none, no telemetry."""
+"""OpenVINO as an engine: the pictures of ONNX Runtime, files that are none, no telemetry."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from models.engine.check import LEAST_DB, agreement
@@ -28,28 +26,6 @@ def test_its_pictures_are_onnx_runtimes(quantised: bool) -> None:
     engine = load(WEIGHTS, quantised=quantised)
     assert engine.name.startswith("openvino (CPU, ")
     assert agreement(engine, load_cpu(WEIGHTS, quantised=False), read_sample()) > LEAST_DB
-
-
-def test_pictures_made_at_the_same_time_are_those_made_one_by_one() -> None:
-    engine, sample = load(WEIGHTS), read_sample(frames=2)
-    reference = engine.encode(sample.layers, sample.face)
-    given = [(sample.faces[n : n + 1], sample.displacements[n : n + 1]) for n in (0, 1)] * 4
-    alone = [engine.generate(reference, *one) for one in given]
-    with ThreadPoolExecutor(engine.lanes) as lanes:
-        together = list(lanes.map(lambda one: engine.generate(reference, *one), given))
-    np.testing.assert_array_equal(np.stack(together), np.stack(alone))
-
-
-def test_callers_in_a_batch_and_a_new_reference_get_their_own_pictures() -> None:
-    engine, sample = load(WEIGHTS), read_sample(frames=2)
-    references = [engine.encode(one, sample.face) for one in (sample.layers, -sample.layers)]
-    together = engine.generate_batch(references, sample.faces, sample.displacements)
-    for row in (1, 0, 1):  # the reference changes with every frame
-        one = slice(row, row + 1)
-        alone = engine.generate(references[row], sample.faces[one], sample.displacements[one])
-        np.testing.assert_array_equal(together[one], alone)
-    swapped = engine.generate(references[1], sample.faces[:1], sample.displacements[:1])
-    assert np.abs(swapped - together[:1]).max() > 0.1
 
 
 @pytest.mark.parametrize("part", ["encoder", "generator"])

@@ -33,7 +33,13 @@ from models.engine.interface import (
     Reference,
 )
 from models.engine.processors import multiplies_bytes, processors, share_out
-from models.engine.signature import Signature, check_signature, heard, silence_for
+from models.engine.signature import (
+    Signature,
+    check_signature,
+    heard,
+    inputs_of,
+    silence_for,
+)
 from models.engine.weights import Weights
 from shared.errors import BadInputError
 
@@ -74,13 +80,7 @@ class CpuEngine(Engine):
         audio: Floats | None = None,
     ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
-        inputs = {
-            "faces": faces,
-            "displacement": displacement,
-            "reference": reference.layers,
-            **reference.features,
-            **heard(self.silence, audio),
-        }
+        inputs = inputs_of(reference, faces, displacement, self.silence, audio)
         image: Floats = self._generator.run(["image"], inputs)[0]
         return image
 

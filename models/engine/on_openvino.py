@@ -21,7 +21,7 @@ from models.engine.interface import (
     Reference,
 )
 from models.engine.processors import multiplies_bytes, processors, share_out
-from models.engine.signature import Signature, check_signature, heard, silence_for
+from models.engine.signature import Signature, check_signature, inputs_of, silence_for
 from models.engine.weights import Weights
 from shared.errors import BadInputError
 
@@ -67,13 +67,7 @@ class OpenVinoEngine(Engine):
         audio: Floats | None = None,
     ) -> Floats:
         """Return the rebuilt picture, (1, 3, 256, 256), in [-1, 1]."""
-        inputs = {
-            "faces": faces,
-            "displacement": displacement,
-            "reference": reference.layers,
-            **reference.features,
-            **heard(self._silence, audio),
-        }
+        inputs = inputs_of(reference, faces, displacement, self._silence, audio)
         request = self._requests.get()
         try:
             request.infer(inputs, share_inputs=True)

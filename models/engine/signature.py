@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.engine.interface import AUDIO_INPUT, LAYERS, Floats
+from models.engine.interface import AUDIO_INPUT, LAYERS, Floats, Reference
 from shared.errors import BadInputError
 
 Signature = dict[str, tuple[int, ...]]  # the inputs' shapes by their names
@@ -31,6 +31,31 @@ def silence_for(found: Signature) -> dict[str, Floats]:
     """Return what a generator hears in a silence; nothing where it has no ears."""
     return {
         name: np.zeros(shape, np.float32) for name, shape in found.items() if name == AUDIO_INPUT
+    }
+
+
+def inputs_of(
+    reference: Reference,
+    faces: Floats,
+    displacement: Floats,
+    silence: dict[str, Floats],
+    audio: Floats | None,
+) -> dict[str, Floats]:
+    """Return what a generator on a CPU is given for one picture, by the inputs' names.
+
+    Args:
+        reference: whose picture; its features are arrays.
+        faces: face images, (1, 9, 256, 256).
+        displacement: (1, 2, 256, 256).
+        silence: of `silence_for`.
+        audio: features of the sound, (300,); None is silence.
+    """
+    return {
+        "faces": faces,
+        "displacement": displacement,
+        "reference": reference.layers,
+        **reference.features,
+        **heard(silence, audio),
     }
 
 
