@@ -30,9 +30,9 @@ class OpenVinoEngine(Engine):
     """Both networks on the CPU."""
 
     def __init__(self, encoder: Path, generator: Path) -> None:
-        core = _core()
+        core = open_core()
         self.lanes, threads = share_out(processors())
-        half = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        half = computes_bf16(core)
         # The encoder runs once a call and its features are kept: they are worth FP32.
         self._encoder = _compile(core, encoder, half=False, lanes=1, threads=threads)
         self._features = [output.get_any_name() for output in self._encoder.outputs]
@@ -94,13 +94,23 @@ def load(weights: Weights, batch: int = 1, quantised: bool | None = None) -> Eng
     return OpenVinoEngine(weights.encoder, generator)
 
 
-def _core() -> Any:
+def open_core() -> Any:
+    """Return OpenVINO's core.
+
+    Raises:
+        EngineUnavailableError: it is not installed.
+    """
     # It tells its maker of every import, unless the package that does so is missing.
     cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
     try:
         return importlib.import_module("openvino").Core()
     except ImportError as error:
         raise EngineUnavailableError("the package openvino is not installed") from error
+
+
+def computes_bf16(core: Any) -> bool:
+    """Return whether the processor has instructions for BF16."""
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _compile(core: Any, path: Path, half: bool, lanes: int, threads: int) -> Any:
