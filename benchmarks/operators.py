@@ -180,7 +180,7 @@ def main(
             start = perf_counter()
             case.run()
             case.times_ms.append(1000 * (perf_counter() - start))
-    points = [
+    points: list[dict[str, Any]] = [
         {"case": case.name, "median_ms": median(case.times_ms), "groups_ms": case.profile(rounds)}
         for case in compared
     ]
