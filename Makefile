@@ -65,7 +65,7 @@ $(MADE):
 
 # One pip call each, so that pip sees every requirement at once (mediapipe holds protobuf below 5).
 $(BASE): pyproject.toml $(CONSTRAINTS) | $(MADE)
-	@echo "Installing HeadCall into $(VENV) (the first time, this downloads about 400 MB)"
+	@echo "Installing HeadCall into $(VENV) (the first time, this downloads about 460 MB)"
 	@$(PIP_INSTALL) -e .
 	@touch $@
 
