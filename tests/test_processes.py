@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 
@@ -11,19 +10,40 @@ import pytest
 
 from benchmarks.processes import Usage, cpu_per_s, share_mb, usage
 
+# A process of its own: the tests' has threads and freed memory of everything that ran before.
+WORK = """
+import resource, sys
+print("ready", flush=True)
+sys.stdin.readline()
+kept = bytearray(64 << 20)
+kept[::4096] = b"x" * (len(kept) >> 12)
+def spent():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+until = spent() + 0.5
+while spent() < until:
+    sum(range(1000))
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
 
 def test_work_and_memory_are_counted() -> None:
-    before = usage(os.getpid())
-    kept = bytearray(b"x" * (64 << 20))
-    count = 0
-    while True:
-        count = (count + 1) % 1_000_003
-        spent = resource.getrusage(resource.RUSAGE_SELF)
-        if spent.ru_utime + spent.ru_stime > before.cpu_s + 0.5:
-            break
-    after = usage(os.getpid())
+    command = [sys.executable, "-c", WORK]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        before = usage(child.pid)
+        child.stdin.write("begin\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "done\n"
+        after = usage(child.pid)
+        child.stdin.write("end\n")
     assert after.cpu_s - before.cpu_s == pytest.approx(0.5, abs=0.1)
-    assert after.rss_mb - before.rss_mb == pytest.approx(len(kept) / 2**20, abs=8)
+    assert after.rss_mb - before.rss_mb == pytest.approx(64, abs=8)
     assert after.at_ms > before.at_ms
 
 
