@@ -3,9 +3,8 @@
 An exponential filter per number whose share of the new value depends on how far that lies from
 what is shown: little within the tracker's tremble, nearly all of it beyond. A one-euro filter
 (Casiez, Roussel and Vogel, CHI 2012), which asks how fast a number has been lately, is late for
-what begins suddenly, and blinks and syllables are over before it has noticed: it took a sixth of
-their height. All numbers are in units of the wire's quantiser steps, so that one setting fits
-expression and camera alike.
+what begins suddenly, and blinks and syllables are over before it has noticed. All numbers are in
+units of the wire's quantiser steps, so that one setting fits expression and camera alike.
 
 A blink moves many numbers a little, each by less than tremble might. What it does together is
 plain, so how far eyes and mouth are open is looked at by itself and follows the tracker.
@@ -23,7 +22,7 @@ from shared.wire_table import wire_table
 
 Array = npt.NDArray[np.float64]
 
-# Chosen with `benchmarks.smoothing` on the training clips.
+# Chosen on the training clips; `benchmarks.smoothing` prints what they take, leave and cost.
 STILL_SHARE = 0.15  # of the new value, where it is what is shown
 MOVED_STEPS = 5.0  # this far from what is shown, a number is halfway to being followed at once
 STEEPNESS = 3.0
