@@ -31,8 +31,10 @@ from models.engine.interface import Floats
 from models.engine.on_onnxruntime import CpuEngine
 from models.engine.on_openvino import computes_bf16, open_core
 from models.engine.sample import read_sample
+from models.engine.signature import inputs_of
 from models.engine.weights import Weights, find_weights
 from shared.command import run_command
+from shared.errors import BadInputError
 
 # The first whose part is in an operation's name has it: "Convert" is no convolution.
 GROUPS = {
@@ -132,14 +134,21 @@ def on_openvino(name: str, path: Path, inputs: Inputs) -> Case:
 
 
 def cases(weights: Weights) -> list[Case]:
-    """Return the engines and networks that are compared."""
+    """Return the engines and networks that are compared.
+
+    Raises:
+        BadInputError: the preset has no 8-bit generator.
+    """
     sample = read_sample(frames=1)
-    reference = CpuEngine(weights.encoder, weights.generator).encode(sample.layers, sample.face)
-    inputs: Inputs = {
-        "faces": sample.faces, "displacement": sample.displacements, "reference": sample.layers,
-        **reference.features,
-    }  # fmt: skip
+    engine = CpuEngine(weights.encoder, weights.generator)
+    reference = engine.encode(sample.layers, sample.face)
+    inputs = inputs_of(reference, sample.faces, sample.displacements, engine.silence, None)
     int8 = weights.on_cpu(quantised=True)
+    if int8 == weights.generator:
+        raise BadInputError(
+            f"there is no 8-bit generator of {weights.preset}: make it with "
+            "`python -m models.quantise`"
+        )
     return [
         on_onnxruntime("onnxruntime, FP32", weights.generator, inputs),
         on_onnxruntime("onnxruntime, 8 bits", int8, inputs),

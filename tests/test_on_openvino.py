@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from models.engine import Engine, on_openvino
 from models.engine.check import LEAST_DB, agreement
 from models.engine.interface import EngineUnavailableError
 from models.engine.on_onnxruntime import load_cpu
@@ -49,6 +51,36 @@ def test_without_the_package_it_is_unavailable(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(EngineUnavailableError, match="openvino is not installed"):
         load(WEIGHTS)
+
+
+def test_a_library_that_does_not_start_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise RuntimeError("no plugin for CPU\nand a page more")
+
+    broken = ModuleType("openvino")
+    broken.Core = refuse  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "openvino", broken)
+    with pytest.raises(EngineUnavailableError, match=r"does not start \(no plugin for CPU\)$"):
+        load(WEIGHTS)
+
+
+def test_a_processor_it_does_not_compile_for_leads_to_the_next_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Core:
+        def get_property(self, *_: object) -> list[str]:
+            return []
+
+        def read_model(self, path: Path) -> Path:
+            return path
+
+        def compile_model(self, *_: object) -> None:
+            raise RuntimeError("unsupported instruction set\nand a page more")
+
+    monkeypatch.setattr(on_openvino, "open_core", Core)
+    engine = Engine.load("lite")
+    assert engine.name == "onnxruntime (CPU)"
+    assert "openvino: it does not compile (unsupported instruction set)" in engine.passed_over
 
 
 def test_nothing_is_told_to_its_maker(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 
-from benchmarks.operators import GROUPS, REST, group_of, main
+from benchmarks.operators import GROUPS, REST, cases, group_of, main
+from models.engine.weights import find_weights
+from shared.errors import BadInputError
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,8 @@ def test_every_engine_is_asked_for_all_of_its_time(tmp_path: Path) -> None:
         assert all(value > 0 for value in groups.values())
         assert point["median_ms"] > 0
     assert cv2.imread(str(tmp_path / "operators.png")) is not None
+
+
+def test_a_preset_without_an_8_bit_generator_is_told_so() -> None:
+    with pytest.raises(BadInputError, match="no 8-bit generator of lite"):
+        cases(replace(find_weights("lite"), int8=None))

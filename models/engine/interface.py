@@ -33,6 +33,11 @@ class EngineUnavailableError(Exception):
     """An engine cannot run here; the message is the reason, half a sentence for a person."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says: libraries write pages."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """A reference picture and its features, computed once a call.

@@ -31,6 +31,7 @@ from models.engine.interface import (
     EngineUnavailableError,
     Floats,
     Reference,
+    first_line,
 )
 from models.engine.processors import multiplies_bytes, processors, share_out
 from models.engine.signature import (
@@ -221,11 +222,6 @@ def open_session(path: Path, cuda: bool = False, threads: int = 0) -> ort.Infere
     if cuda and "CUDAExecutionProvider" not in session.get_providers():
         raise EngineUnavailableError("its CUDA libraries do not load")
     return session
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says: libraries write pages."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _signature(session: ort.InferenceSession) -> Signature:

@@ -19,6 +19,7 @@ from models.engine.interface import (
     EngineUnavailableError,
     Floats,
     Reference,
+    first_line,
 )
 from models.engine.processors import multiplies_bytes, processors, share_out
 from models.engine.signature import Signature, check_signature, inputs_of, silence_for
@@ -87,7 +88,7 @@ def load(weights: Weights, batch: int = 1, quantised: bool | None = None) -> Eng
 
     Raises:
         BadInputError: the weights cannot be read.
-        EngineUnavailableError: OpenVINO is not installed.
+        EngineUnavailableError: OpenVINO is not installed or does not work here.
     """
     del batch
     generator = weights.on_cpu(multiplies_bytes() if quantised is None else quantised)
@@ -98,14 +99,16 @@ def open_core() -> Any:
     """Return OpenVINO's core.
 
     Raises:
-        EngineUnavailableError: it is not installed.
+        EngineUnavailableError: it is not installed or does not start.
     """
     # It tells its maker of every import, unless the package that does so is missing.
     cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
     try:
         return importlib.import_module("openvino").Core()
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise EngineUnavailableError("the package openvino is not installed") from error
+    except (ImportError, OSError, RuntimeError) as error:
+        raise EngineUnavailableError(f"openvino does not start ({first_line(error)})") from error
 
 
 def computes_bf16(core: Any) -> bool:
@@ -125,6 +128,7 @@ def _compile(core: Any, path: Path, half: bool, lanes: int, threads: int) -> Any
 
     Raises:
         BadInputError: it cannot be read.
+        EngineUnavailableError: it does not compile for this processor.
     """
     settings = {
         "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
@@ -133,9 +137,13 @@ def _compile(core: Any, path: Path, half: bool, lanes: int, threads: int) -> Any
         "ENABLE_CPU_PINNING": False,  # tracker and video encoder run beside it
     }
     try:
-        return core.compile_model(core.read_model(path), "CPU", settings)
+        model = core.read_model(path)
     except RuntimeError as error:
         raise BadInputError(f"{path} cannot be read as a network") from error
+    try:
+        return core.compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        raise EngineUnavailableError(f"it does not compile ({first_line(error)})") from error
 
 
 def _signature(compiled: Any) -> Signature:
