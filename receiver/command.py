@@ -120,7 +120,9 @@ def receive(
     _set_up_logging(verbose)
     # Imported here so that --help and a mistyped option answer at once.
     from receiver.serve import Options, run
+    from shared.threads import one_blas_thread
 
+    one_blas_thread()
     try:
         tls = _tls(tls_cert, tls_key)
         options = Options(host, port, preset, engine, ref, out, report, window, once, tls, calls)

@@ -143,7 +143,9 @@ async def _call(options: object, console: Console, report: Path | None) -> None:
     from sender.pipeline import Options, Pipeline
     from sender.status import StatusLine
     from shared.face_model import FaceModelError
+    from shared.threads import one_blas_thread
 
+    one_blas_thread()
     assert isinstance(options, Options)
     task = asyncio.current_task()
     assert task is not None
