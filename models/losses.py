@@ -10,6 +10,7 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 from models.adversary import Adversary
 from models.crops import EYES, MOUTH, corners_around, cut, part_of
 from models.headgan import Rebuilt
+from models.landmarks import LandmarkDistance
 from models.perceptual import PerceptualDistance
 
 # The perceptual terms look at the whole picture and, once more, at a square on the face: where
@@ -41,6 +42,7 @@ class LossWeights:
     face_perceptual: float = 0.18
     adversarial: float = 0.5
     matching: float = 5.0
+    landmarks: float = 0.8
 
 
 def reconstruction_loss(
@@ -51,6 +53,7 @@ def reconstruction_loss(
     weights: LossWeights,
     adversary: Adversary | None = None,
     audio: Tensor | None = None,
+    landmarks: LandmarkDistance | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss and its terms.
 
@@ -62,6 +65,7 @@ def reconstruction_loss(
         weights: of the terms.
         adversary: the discriminators; None leaves their terms out.
         audio: audio features, (N, audio), which they know of in a preset that has them.
+        landmarks: distance of the tracker's points; None leaves its term out.
     """
     emphasis = _emphasis(faces).to(target.dtype)
     terms = {
@@ -79,6 +83,8 @@ def reconstruction_loss(
         features = perceptual.features(target)
         terms["perceptual"] = perceptual(rebuilt.image, features)
         terms["warped_perceptual"] = perceptual(rebuilt.warped, features)
+    if landmarks is not None:
+        terms["landmarks"] = landmarks(rebuilt.image, target, faces)
     if adversary is not None:
         terms |= adversary.terms(rebuilt.image, target, faces, audio)
     total = sum(

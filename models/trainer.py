@@ -12,6 +12,7 @@ from models.adversary import Adversary
 from models.checkpoint import held_networks, load_checkpoint, load_related, save_checkpoint
 from models.exported import load_exported
 from models.headgan import HeadGan, Rebuilt
+from models.landmarks import LandmarkDistance
 from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
 from models.presets import preset as preset_of
@@ -57,6 +58,7 @@ class Trainer:
         self.network.flow.requires_grad_(not keep_flow)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=(0.5, 0.999))
         self.perceptual = PerceptualDistance(perceptual).to(self.device) if perceptual else None
+        self.landmarks = LandmarkDistance().to(self.device)
         self.weights = LossWeights()
         self.adversarial_from = steps if adversarial_from is None else adversarial_from
         self.adversary: Adversary | None = None
@@ -117,7 +119,14 @@ class Trainer:
         won = adversary.learn(rebuilt.image, target, faces, rate, audio) if adversary else None
         with torch.autocast(self.device.type, torch.bfloat16):
             loss, terms = reconstruction_loss(
-                rebuilt, target, faces, self.perceptual, self.weights, adversary, audio
+                rebuilt,
+                target,
+                faces,
+                self.perceptual,
+                self.weights,
+                adversary,
+                audio,
+                self.landmarks,
             )
         if won is not None:
             terms["discriminator"] = won
