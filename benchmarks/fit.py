@@ -38,7 +38,7 @@ def measure(clip: Path, model: FaceModel, frames: int | None) -> dict[str, Any]:
     """Return one clip's figures; see `COLUMNS`."""
     errors, added, eyes, payload, track_ms, fit_ms = [], [], [], [], [], []
     for sent in send(clip, model, frames):
-        rebuilt = model.points(sent.identity, sent.fitted)
+        rebuilt = model.points(sent.identity, sent.tracked)
         smoothed = model.points(sent.identity, sent.smoothed)
         received = model.points(sent.identity, sent.received)
         errors.append(float(np.square(rebuilt - sent.points).mean()))

@@ -149,8 +149,8 @@ class Judge:
                 found: list[Difference] = [
                     difference
                     for frame, picture in zip(sent, pictures, strict=True)
-                    if (difference := tracker.compare(picture, frame.fitted)) is not None
-                    and is_frontal(frame.fitted)
+                    if (difference := tracker.compare(picture, frame.tracked)) is not None
+                    and is_frontal(frame.tracked)
                 ]
             figures[expression] = _mean(difference.expression for difference in found)
             figures[pose] = _mean(difference.pose_deg for difference in found)

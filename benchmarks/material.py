@@ -86,12 +86,14 @@ def _fit(clip: Path, taken: list[tuple[Picture, Points | None]], model: FaceMode
     assert first_points is not None
     found = Calibration.on(first, 0, first_points, model)
     crop, gated = found.crop, GatedFilter(model)
+    pictures = [crop.cut(picture.image) for picture, _ in taken]
+    aligner = found.aligner(model)
     units = [None if points is None else crop.to_units(points) for _, points in taken]
     frames = []
-    for number, ((picture, _), points) in enumerate(zip(taken, units, strict=True)):
+    for number, ((picture, _), points, cut) in enumerate(zip(taken, units, pictures, strict=True)):
         if points is not None:
             at_ms = round(1000 * (picture.at_s - first.at_s))
-            fitted = model.fit(points, found.identity)
+            fitted = aligner.align(cut, model.fit(points, found.identity))
             frames.append(Frame(number, at_ms, gated.apply(fitted, at_ms)))
     seconds = taken[-1][0].at_s - first.at_s
     return Material(
@@ -99,7 +101,7 @@ def _fit(clip: Path, taken: list[tuple[Picture, Points | None]], model: FaceMode
         first.at_s,
         Fraction((len(taken) - 1) / seconds).limit_denominator(1001),
         crop,
-        [crop.cut(picture.image) for picture, _ in taken],
+        pictures,
         units,
         frames,
         found.identity,

@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 
 from benchmarks.video import read_frames
+from shared.aligner import Aligner
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
@@ -28,17 +29,19 @@ class Sent:
         picture: what the camera saw of the crop, RGB uint8 (256, 256, 3).
         points: tracked points, (478, 3), crop sides.
         identity: the caller's, calibrated on the first frame.
-        fitted: the sender's parameters as fitted.
+        tracked: the parameters fitted to the points.
+        fitted: the same, put right by the picture.
         smoothed: the same after the sender's filter.
         received: those after quantisation.
         payload: bytes of the frame's packet.
-        milliseconds: time spent by stage: `track`, `fit`, `encode`, `decode`.
+        milliseconds: time spent by stage: `track`, `fit`, `align`, `encode`, `decode`.
         number: of the frame in the clip.
     """
 
     picture: Image
     points: Points
     identity: Floats
+    tracked: Params
     fitted: Params
     smoothed: Params
     received: Params
@@ -68,6 +71,7 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
         frames: look at no more frames of the clip than this.
     """
     crop: Crop | None = None
+    aligner: Aligner | None = None
     encoder, decoder, gated = FrameEncoder(), FrameDecoder(), GatedFilter(model)
     with Tracker() as tracker:
         for number, image in enumerate(read_frames(clip)):
@@ -75,30 +79,38 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
                 return
             start = perf_counter()
             points = tracker.track(image)
-            tracked = perf_counter()
+            tracked_at = perf_counter()
             if points is None:
                 continue
             if crop is None:
                 crop = Crop.around(points, image.shape[1], image.shape[0])
                 identity = model.calibrate(crop.to_units(points))
+            picture = crop.cut(image)
             fit_start = perf_counter()
             points = crop.to_units(points)
-            fitted = model.fit(points, identity)
+            tracked = fitted = model.fit(points, identity)
+            align_start = perf_counter()
+            if aligner is None:
+                aligner = Aligner(model, identity, picture, fitted)
+            else:
+                fitted = aligner.align(picture, fitted)
+            align_end = perf_counter()
             smoothed = gated.apply(fitted, number * FRAME_MS)
-            fit_end = perf_counter()
             packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed)])
             encoded = perf_counter()
             received = decoder.decode(packet)[0].params
             times = {
-                "track": tracked - start,
-                "fit": fit_end - fit_start,
-                "encode": encoded - fit_end,
+                "track": tracked_at - start,
+                "fit": align_start - fit_start,
+                "align": align_end - align_start,
+                "encode": encoded - align_end,
                 "decode": perf_counter() - encoded,
             }
             yield Sent(
-                crop.cut(image),
+                picture,
                 points,
                 identity,
+                tracked,
                 fitted,
                 smoothed,
                 received,

@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.video import read_frames
 from models.engine import Engine
 from receiver.generator import Generator
+from shared.aligner import Aligner
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
@@ -62,7 +63,9 @@ class Stages:
             raise BadInputError("the clip's first frame shows no face")
         self._crop = Crop.around(points, *WEBCAM)
         self._identity = self._model.calibrate(self._crop.to_units(points))
-        self._generator.set_reference(self._crop.cut(frames[0]))
+        key = self._crop.cut(frames[0])
+        self._aligner = Aligner.on(key, self._crop.to_units(points), self._model)
+        self._generator.set_reference(key)
         self._received = self._generator.reference_params
         self._encoder, self._decoder = FrameEncoder(), FrameDecoder()
         self._filter = GatedFilter(self._model)
@@ -90,6 +93,7 @@ class Stages:
         if points is None:
             return None
         fitted = self._model.fit(self._crop.to_units(points), self._identity)
+        fitted = self._aligner.align(self._crop.cut(image), fitted)
         params = self._filter.apply(fitted, self._sequence * FRAME_MS)
         marks.append(perf_counter())
         frame = Frame(self._sequence, self._sequence * FRAME_MS, params)

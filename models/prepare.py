@@ -23,9 +23,11 @@ from rich.progress import Progress
 
 from models.soundtrack import Kept, Soundtrack, keep, kept_silence
 from models.tracked import POINT_SCALE
+from shared.aligner import Aligner
 from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
+from shared.face_model import FaceModel
 from shared.layers import Mask
 from shared.person import PersonFinder
 from shared.tracker import Image, Points, Tracker
@@ -80,25 +82,29 @@ def frame_times(path: Path) -> list[float]:
         )
 
 
-def track_clip(path: Path, images: int, finder: PersonFinder) -> Tracked:
-    """Track a clip, keeping at most `images` of its frames as pictures."""
+def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) -> Tracked:
+    """Track a clip as a sender does, keeping at most `images` of its frames as pictures."""
     tracked = Tracked(path.stem)
     times, track = frame_times(path), Soundtrack.read(path)
     stride = max(1.0, len(times) / images)
-    crop, due = None, 0.0
+    crop, aligner, due = None, None, 0.0
     with Tracker() as tracker:
         for number, frame in enumerate(clip_frames(path)):
             points = tracker.track(frame)
             if points is None:
                 continue
             crop = crop or Crop.around(points, frame.shape[1], frame.shape[0])
+            picture, points = crop.cut(frame), crop.to_units(points)
+            if aligner is None:
+                aligner = Aligner.on(picture, points, model)
+            else:
+                points = aligner.correct(picture, points)
             if number >= due:
-                picture = crop.cut(frame)
                 at_s = times[min(number, len(times) - 1)]
                 sound = keep(track.features(at_s))
                 tracked.add_picture(picture, finder.find(picture), sound)
                 due += stride
-            tracked.points.append(crop.to_units(points))
+            tracked.points.append(points)
             tracked.times.append(number)
     return tracked
 
@@ -177,12 +183,13 @@ def main(
     if not train or not val:
         raise BadInputError(f"{data} has no train/*.mp4 and val/*.mp4: name the data folder")
     out.mkdir(parents=True, exist_ok=True)
+    model = FaceModel.load()
     with Progress() as progress, Tracker() as tracker, PersonFinder() as finder:
         task = progress.add_task("tracking", total=len(train) + len(val) + len(photos))
         for name, clips in (("train", train), ("val", val)):
             items = []
             for clip in clips:
-                items.append(track_clip(clip, images, finder))
+                items.append(track_clip(clip, images, finder, model))
                 progress.advance(task)
             if name == "train":
                 for photo in photos:

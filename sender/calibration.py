@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 from sender.sources import Image, Picture, Source
+from shared.aligner import Aligner
 from shared.crop import Crop, Points
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
@@ -53,6 +54,10 @@ class Calibration:
     def reference(self) -> Image:
         """Return the frame's 256x256 crop."""
         return self.crop.cut(self.picture.image)
+
+    def aligner(self, model: FaceModel) -> Aligner:
+        """Return what puts the call's fits right against this frame."""
+        return Aligner(model, self.identity, self.reference(), self.origin)
 
 
 def find_calibration(

@@ -21,6 +21,7 @@ from sender.photograph import MIME, encode_photograph, read_photograph
 from sender.sound import Sound, open_sound
 from sender.sources import Source, open_source
 from sender.status import REFRESH_S, StatusLine
+from shared.aligner import Aligner
 from shared.clock import CallClock
 from shared.errors import UnreachableError
 from shared.face_model import FaceModel
@@ -266,22 +267,26 @@ class Pipeline:
         self, call: CallSender, capture: Capture, tracker: Tracker, found: Calibration
     ) -> None:
         figures = self.outcome.figures
+        aligner = await self._work(partial(found.aligner, self._model))
         while (captured := await capture.queue.get()) is not None:
-            params = await self._work(partial(self._fit, captured, tracker, found))
+            params = await self._work(partial(self._fit, captured, tracker, found, aligner))
             self._has_face = params is not None
             if params is None:
                 figures.frames_without_face += 1
             elif call.send_frame(Frame(captured.sequence, captured.captured_ms, params)):
                 figures.sent(self._clock.now_ms())
 
-    def _fit(self, captured: Captured, tracker: Tracker, found: Calibration) -> Params | None:
+    def _fit(
+        self, captured: Captured, tracker: Tracker, found: Calibration, aligner: Aligner
+    ) -> Params | None:
         start = time.perf_counter()
         points = tracker.track(captured.image)
         tracked = time.perf_counter()
         params = None
         if points is not None:
             fitted = self._model.fit(found.crop.to_units(points), found.identity)
-            params = self._filter.apply(fitted, captured.captured_ms)
+            aligned = aligner.align(found.crop.cut(captured.image), fitted)
+            params = self._filter.apply(aligned, captured.captured_ms)
         done = time.perf_counter()
         self.outcome.figures.timed(
             (tracked - start) * 1000, None if points is None else (done - tracked) * 1000

@@ -17,6 +17,7 @@ Points = npt.NDArray[np.float32]
 
 PICTURE_SIZE = 256
 SIDE_TO_FACE = 1.9  # crop side over the height of the tracked face: room for hair and shoulders
+MARGIN = 16  # pixels around the crop that its border's averages may reach
 RAISE = 0.06  # the crop's centre lies this share of the face above the face's, for the hair
 
 
@@ -58,20 +59,32 @@ class Crop:
 
         Beyond the picture's border its edge pixels are repeated.
         """
-        zoom = size / self.side
+        image, left, top = self._window(image)
+        scale = zoom = size / self.side
         if zoom < 1:  # average the area first: sampling alone would alias
             small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
             image = np.asarray(small, np.uint8)
             zoom = 1.0
-        scale = size / self.side / zoom
-        matrix = np.array([[zoom, 0, 0], [0, zoom, 0]], np.float64)
+        matrix = np.array([[zoom, 0, -left * scale], [0, zoom, -top * scale]], np.float64)
         # Pixel centres lie at half pixels: the shift keeps them aligned under scaling.
-        matrix[:, 2] = (-self.left * scale * zoom, -self.top * scale * zoom)
         matrix[:, 2] += (zoom - 1) / 2
         cut = cv2.warpAffine(
             image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
         return np.asarray(cut, np.uint8)
+
+    def _window(self, image: Image) -> tuple[Image, float, float]:
+        """Return the part of the picture that the crop shows, and the crop's corner in it.
+
+        A camera's picture is many times larger: averaging all of it would take milliseconds.
+        """
+        starts, corner = [], (self.top, self.left)
+        for low, length in zip(corner, image.shape, strict=False):
+            start = int(np.clip(np.floor(low) - MARGIN, 0, length - 1))
+            end = int(np.clip(np.ceil(low + self.side) + MARGIN, start + 1, length))
+            starts.append((start, end))
+        (top, bottom), (left, right) = starts
+        return image[top:bottom, left:right], self.left - left, self.top - top
 
     def to_units(self, points: Points) -> Points:
         """Return points given in pixels in units of the crop's side, from its top-left corner."""

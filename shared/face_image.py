@@ -70,9 +70,9 @@ class Ring:
 
 # Hair moves with the head, shoulders hardly do, the background not at all.
 RINGS = (
-    Ring(1.3, 0.85, 0.35, 0.65),
-    Ring(1.6, 0.6, 0.35, 0.9),
-    Ring(2.2, 0.15, 0.1, 0.9),
+    Ring(1.3, 0.95, 0.45, 0.65),
+    Ring(1.6, 0.85, 0.35, 0.9),
+    Ring(2.2, 0.25, 0.1, 0.9),
     Ring(3.2, 0.0, 0.0, 0.9),
 )
 # A head that moves by this share of its face's height or more takes everything along: fading so

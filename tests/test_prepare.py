@@ -14,11 +14,13 @@ import pytest
 from models import prepare
 from models.prepare import POINT_SCALE, Tracked, clip_frames, encode, encode_mask, frame_times
 from models.tracked import TrackedClips
+from shared.aligner import Aligner
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.person import PersonFinder
 from shared.tracker import Image, Tracker
 from shared.voice import RATE
+from tests.faces import face_model
 from tests.tones import tone
 
 FRAMES = 9
@@ -55,7 +57,7 @@ def finder() -> Iterator[PersonFinder]:
 
 @pytest.fixture(scope="module")
 def tracked(clip: Path, finder: PersonFinder) -> Tracked:
-    return prepare.track_clip(clip, IMAGES, finder)
+    return prepare.track_clip(clip, IMAGES, finder, face_model())
 
 
 def test_frames_are_rgb_and_counted(clip: Path, demo_clip: Path) -> None:
@@ -100,13 +102,27 @@ def test_points_lie_in_their_picture(tracked: Tracked, clip: Path) -> None:
     assert np.abs(np.asarray(kept, int) - crop.cut(frame)).mean() < 3
 
 
+def test_points_are_aligned_with_the_first_picture(tracked: Tracked, clip: Path) -> None:
+    frames = list(clip_frames(clip))
+    with Tracker() as tracker:
+        points = [tracker.track(frame) for frame in frames]
+    assert points[0] is not None
+    assert points[-1] is not None
+    crop = Crop.around(points[0], frames[0].shape[1], frames[0].shape[0])
+    aligner = Aligner.on(crop.cut(frames[0]), crop.to_units(points[0]), face_model())
+    plain = crop.to_units(points[-1])
+    aligned = aligner.correct(crop.cut(frames[-1]), plain)
+    assert np.abs(aligned - plain).max() > 1e-3
+    np.testing.assert_allclose(tracked.points[-1], aligned, atol=1e-5)
+
+
 def test_a_frame_without_a_face_is_left_out(
     clip: Path, finder: PersonFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = list(clip_frames(clip))
     frames[0] = frames[4] = np.full_like(frames[0], 100)
     monkeypatch.setattr(prepare, "clip_frames", lambda _: iter(frames))
-    tracked = prepare.track_clip(clip, FRAMES, finder)
+    tracked = prepare.track_clip(clip, FRAMES, finder, face_model())
     assert tracked.times == [1, 2, 3, 5, 6, 7, 8]
     assert len(tracked.points) == len(tracked.images) == 7
 
