@@ -185,6 +185,7 @@ def main(
 ) -> None:
     """Export the averaged weights of a checkpoint, or of several of one run."""
     network = HeadGan(preset_of(preset))
+    out.mkdir(parents=True, exist_ok=True)
     step = load_mean(checkpoints, network)
     export(network, out)
     worst = difference(network, out)

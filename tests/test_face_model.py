@@ -173,6 +173,63 @@ def test_adapting_keeps_rotation_and_expression() -> None:
     np.testing.assert_array_equal(moved.expression, params.expression)
 
 
+def fitted_again(params: Params, random: np.random.Generator, worse: float = 1.0) -> Params:
+    """Return another fit of the same picture."""
+    camera, off = params.camera, random.normal(0, worse, 7)
+    return Params(
+        (params.expression + worse * random.normal(0, 0.8, EXPRESSION_SIZE)).astype(np.float32),
+        Camera(
+            camera.log_scale + 0.01 * float(off[0]),
+            (camera.rotation + 0.02 * off[1:4]).astype(np.float32),
+            (camera.translation + 0.003 * off[4:]).astype(np.float32),
+        ),
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_the_photograph_is_the_origin_itself_two_fits_of_it_are_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    origin = posed(random)
+    reference = fitted_again(origin, random)
+    same = adapt(origin, origin, reference)
+    np.testing.assert_allclose(same.to_vector(), reference.to_vector(), atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_turn_from_the_origin_is_a_turn_from_the_reference(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    origin, params = posed(random), posed(random)
+    reference = fitted_again(origin, random)
+    moved = adapt(params, origin, reference)
+    turns = [
+        cv2.Rodrigues(np.float64(a.camera.rotation))[0]
+        @ cv2.Rodrigues(np.float64(b.camera.rotation))[0].T
+        for a, b in ((params, origin), (moved, reference))
+    ]
+    np.testing.assert_allclose(*turns, atol=1e-5)
+    np.testing.assert_allclose(
+        moved.expression - reference.expression, params.expression - origin.expression, atol=1e-5
+    )
+
+
+def test_a_photograph_that_differs_by_more_than_trackers_err_is_another() -> None:
+    random = np.random.default_rng(9)
+    origin, params = posed(random), posed(random)
+    moved = adapt(params, origin, fitted_again(origin, random, worse=6))
+    np.testing.assert_array_equal(moved.camera.rotation, params.camera.rotation)
+    np.testing.assert_array_equal(moved.expression, params.expression)
+
+
+def test_no_expression_leaves_its_range_on_the_way_to_the_reference() -> None:
+    random = np.random.default_rng(1)
+    origin = posed(random)
+    reference = fitted_again(origin, random)
+    for sign in (-1, 1):
+        far = np.full(EXPRESSION_SIZE, sign * EXPRESSION_LIMIT, np.float32)
+        moved = adapt(Params(far, origin.camera), origin, reference)
+        Params.from_vector(moved.to_vector())
+
+
 def test_adapting_scales_motion_with_the_head() -> None:
     random = np.random.default_rng(4)
     origin = posed(random)
