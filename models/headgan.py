@@ -42,6 +42,9 @@ SEEN_FROM, SEEN_ALL = 0.1, 0.3
 # towards it (`python -m models.residual`). In training the share is random, so that the painter
 # meets pictures that are warped not quite right, as those of strangers are.
 RESIDUAL_SHARE = 0.5
+# Picture sides from which on all of the mesh's motion is believed: where a gate closes amid so much
+# of it, the picture is torn, and on strangers gates close in the wrong places.
+WHOLE_MOTION = 0.1
 UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
 
@@ -180,7 +183,7 @@ class FlowNetwork(nn.Module):
         gate = torch.sigmoid(result[:, :1].float() + 2.0)  # trusts the mesh from the start
         # The mesh's own motion keeps its full size: lids, irises and lips are a few pixels high.
         side = displacement.shape[-1]
-        flow: Tensor = resize(gate, side) * displacement
+        flow: Tensor = held_together(resize(gate, side), displacement) * displacement
         return flow + resize(0.1 * self._share(result) * result[:, 1:].float(), side)
 
     def _share(self, result: Tensor) -> Tensor | float:
@@ -320,6 +323,18 @@ class HeadGan(nn.Module):
         aligned = Scales(fine, middle, coarse)
         image, painted = self.render(faces, displacement, aligned, warped, unseen, audio)
         return Rebuilt(image, painted, warped, flow)
+
+
+def held_together(gate: Tensor, displacement: Tensor) -> Tensor:
+    """Return a gate that is the more open the farther its pixel moves, (N, 1, H, W).
+
+    Args:
+        gate: (N, 1, H, W), in [0, 1].
+        displacement: (N, 2, H, W), picture sides.
+    """
+    across, down = displacement[:, :1].float(), displacement[:, 1:].float()
+    far = ((across * across + down * down) / WHOLE_MOTION**2).clamp(max=1)
+    return gate + (1 - gate) * far
 
 
 def lay(reference: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:

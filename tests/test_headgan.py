@@ -14,11 +14,13 @@ from models.headgan import (
     SEEN_ALL,
     SEEN_FROM,
     UNSEEN_LEVEL,
+    WHOLE_MOTION,
     Encoder,
     HeadGan,
     Rebuilt,
     Up,
     _fold,
+    held_together,
     lay,
     mouth_of,
     unseen_mouth,
@@ -399,15 +401,20 @@ def test_lite_flow_is_gate_times_displacement_plus_residual(lite: HeadGan) -> No
 
     shut, wide = flow_with(-50, 0, 0), flow_with(50, 0, 0)
     mesh = resize(displacement, shut.shape[-1])
-    torch.testing.assert_close(shut, torch.zeros_like(shut))
+    # A shut gate still lets large motion pass.
+    opened = held_together(torch.zeros_like(mesh[:, :1]), mesh)
+    torch.testing.assert_close(shut, opened * mesh)
     torch.testing.assert_close(wide, mesh)
-    residual = flow_with(-50, 0.5, -0.25)
+    residual = flow_with(-50, 0.5, -0.25) - shut
     share = 0.1 * RESIDUAL_SHARE
     torch.testing.assert_close(residual[:, 0], torch.full_like(residual[:, 0], share * 0.5))
     torch.testing.assert_close(residual[:, 1], torch.full_like(residual[:, 1], share * -0.25))
     torch.testing.assert_close(flow_with(50, 0.5, -0.25), mesh + residual)
     # In training the share is drawn anew each time.
-    drawn = [flow_with(-50, 0.5, -0.25, training=True)[0, 0, 0, 0].item() / 0.05 for _ in range(9)]
+    drawn = [
+        (flow_with(-50, 0.5, -0.25, training=True) - shut)[0, 0, 0, 0].item() / 0.05
+        for _ in range(9)
+    ]
     assert len(set(drawn)) == 9
     assert all(0 <= value < 1 for value in drawn)
 
@@ -534,3 +541,11 @@ def test_folding_is_pixel_unshuffle() -> None:
     torch.manual_seed(0)
     images = torch.rand(2, 6, 16, 16)
     torch.testing.assert_close(_fold(images, 2), torch.nn.functional.pixel_unshuffle(images, 2))
+
+
+def test_a_gate_holds_back_small_motion_and_opens_to_large_one() -> None:
+    gate = torch.full((1, 1, 1, 3), 0.25)
+    displacement = torch.zeros(1, 2, 1, 3)
+    displacement[0, 0, 0] = torch.tensor([0.0, WHOLE_MOTION / 2, -3 * WHOLE_MOTION])
+    opened = held_together(gate, displacement)[0, 0, 0]
+    torch.testing.assert_close(opened, torch.tensor([0.25, 0.25 + 0.75 / 4, 1.0]))
