@@ -86,7 +86,11 @@ def receive(
     ] = None,
     preset: Annotated[str, typer.Option(help="Generator preset to run.")] = _DEFAULTS.preset,
     engine: Annotated[
-        str, typer.Option(help="What runs it; auto takes the fastest there is.")
+        str,
+        typer.Option(
+            help="What runs it: tensorrt, tensorrt-rtx, onnxruntime, openvino or torch; auto takes "
+            "the fastest that works here."
+        ),
     ] = _DEFAULTS.engine,
     tls_cert: Annotated[
         Path | None,
