@@ -24,13 +24,13 @@ from shared.face_model import EYE_CORNERS, FaceModel, eye_distance
 from shared.lips import OPENING
 from shared.mesh_warp import mesh_warp
 from shared.openings import openings_by_expression
-from shared.params import EXPRESSION_SIZE, Camera, Floats, Params
+from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Floats, Params
 from shared.pictures import Image
 
 Array = npt.NDArray[np.float64]
 Grey = npt.NDArray[np.uint8]
 
-SIDE = 128  # pixels of the pictures compared: as near as 256, at a third of the time
+SIDE = 128  # pixels of the pictures compared: 256 brought nothing more and took longer
 AROUND = 5  # pixels a side of the square that a vertex's flow is averaged over
 # Levels by which a pixel may differ, after the flow, to count half: a hand or a shadow counts less.
 UNLIKE = 20.0
@@ -166,8 +166,9 @@ def _apply(params: Params, step: Array) -> Params:
     before, _ = cv2.Rodrigues(camera.rotation.astype(np.float64))
     rotation, _ = cv2.Rodrigues(turn @ before)
     moved = camera.translation + np.array([change[4], change[5], 0.0])
+    expression = params.expression + step[:EXPRESSION_SIZE]
     return Params(
-        (params.expression + step[:EXPRESSION_SIZE]).astype(np.float32),
+        np.clip(expression, -EXPRESSION_LIMIT, EXPRESSION_LIMIT).astype(np.float32),
         Camera(
             camera.log_scale + float(change[0]),
             rotation.ravel().astype(np.float32),

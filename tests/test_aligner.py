@@ -15,7 +15,7 @@ from shared.face_image import FaceRenderer
 from shared.mesh_warp import mesh_warp
 from shared.metrics import psnr
 from shared.openings import openings
-from shared.params import EXPRESSION_SIZE, Camera, Floats, Params
+from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Floats, Params
 from shared.pictures import Image
 from tests.faces import face_model, neutral, person
 
@@ -117,6 +117,13 @@ def test_eyes_and_mouth_stay_as_far_open_as_they_were_tracked(scene: Scene) -> N
     aligned = scene.aligner().align(scene.frame, closed)
     before, after = (face_model().points(scene.identity, own) for own in (closed, aligned))
     np.testing.assert_allclose(*openings(np.stack([before, after])), atol=0.03)
+
+
+def test_no_correction_leaves_the_range_of_expressions(scene: Scene) -> None:
+    expression = np.full(EXPRESSION_SIZE, EXPRESSION_LIMIT, np.float32)
+    for sign in (-1, 1):
+        aligned = scene.aligner().align(scene.frame, Params(sign * expression, scene.true.camera))
+        Params.from_vector(aligned.to_vector())
 
 
 def test_points_move_as_their_fit_does(scene: Scene) -> None:
