@@ -21,7 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
+from models.engine.interface import EngineUnavailableError
 from models.engine.on_openvino import open_core
+from shared.errors import BadInputError
 
 MODEL = Path("modules/face_landmark/face_landmark.tflite")
 SIDE = 192  # pixels it looks at
@@ -41,11 +43,21 @@ class _Step(NamedTuple):
 
 
 class Landmarks(nn.Module):
-    """Finds 468 points in a picture of a face."""
+    """Finds 468 points in a picture of a face.
+
+    Raises:
+        BadInputError: MediaPipe or OpenVINO is not installed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        model = open_core().read_model(_installed() / MODEL)
+        try:
+            model = open_core().read_model(_installed() / MODEL)
+        except (EngineUnavailableError, ModuleNotFoundError) as error:
+            raise BadInputError(
+                f"FaceMesh, which says how far rebuilt faces are off, cannot be read ({error}): "
+                "install mediapipe and openvino, or train without it: --no-landmarks"
+            ) from error
         self._steps: list[_Step] = []
         self._input, self._output = "", ""
         for operation in model.get_ordered_ops():
@@ -140,8 +152,8 @@ def _squares(masks: Tensor) -> Tensor:
 def _installed() -> Path:
     """Return where the package lies; it is not imported, which takes seconds."""
     found = util.find_spec("mediapipe")
-    assert found is not None
-    assert found.submodule_search_locations is not None
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError("the package mediapipe is not installed")
     return Path(found.submodule_search_locations[0])
 
 

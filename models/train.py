@@ -89,6 +89,10 @@ def main(
         bool,
         typer.Option("--keep-flow", help="Leave the flow network as it is and train the painter."),
     ] = False,
+    landmarks: Annotated[
+        bool,
+        typer.Option(help="Ask FaceMesh where the rebuilt face is (needs mediapipe, openvino)."),
+    ] = True,
     every: Annotated[int, typer.Option(help="Steps between checkpoints and sheets.")] = 500,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this long; the same command goes on.")
@@ -101,7 +105,7 @@ def main(
         raise BadInputError("--steps and --batch must be at least 1")
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
-        preset, out, steps, rate, perceptual, seed, adversarial_from, start, keep_flow
+        preset, out, steps, rate, perceptual, seed, adversarial_from, start, keep_flow, landmarks
     )
     pairs = Pairs(TrackedClips.load(data, "train"), seed, steps * batch)
     rest = Subset(pairs, range(trainer.step * batch, steps * batch))

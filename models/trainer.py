@@ -45,6 +45,7 @@ class Trainer:
         adversarial_from: int | None = None,
         start: Path | None = None,
         keep_flow: bool = False,
+        landmarks: bool = True,
     ) -> None:
         torch.manual_seed(seed)
         self.preset, self.out, self.steps, self.rate = preset, out, steps, rate
@@ -58,7 +59,7 @@ class Trainer:
         self.network.flow.requires_grad_(not keep_flow)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=(0.5, 0.999))
         self.perceptual = PerceptualDistance(perceptual).to(self.device) if perceptual else None
-        self.landmarks = LandmarkDistance().to(self.device)
+        self.landmarks = LandmarkDistance().to(self.device) if landmarks else None
         self.weights = LossWeights()
         self.adversarial_from = steps if adversarial_from is None else adversarial_from
         self.adversary: Adversary | None = None

@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
 from benchmarks.sending import send
+from models import landmarks
 from models.landmarks import ROOM, SIDE, LandmarkDistance, Landmarks, _compute, _squares
+from shared.errors import BadInputError
 from shared.face_image import FaceRenderer
 from tests.faces import face_model
 
@@ -88,6 +90,12 @@ def test_the_distance_pulls_at_the_rebuilt_picture(
 def test_a_face_that_is_not_drawn_is_looked_for_in_the_whole_picture(shown: Shown) -> None:
     nothing = torch.zeros(2, 1, 256, 256, dtype=torch.bool)
     assert torch.equal(_squares(nothing), torch.eye(3)[:2].expand(2, 2, 3))
+
+
+def test_without_mediapipe_a_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landmarks.util, "find_spec", lambda _: None)
+    with pytest.raises(BadInputError, match=r"mediapipe is not installed.*--no-landmarks"):
+        Landmarks()
 
 
 def test_an_operation_that_is_not_known_is_named() -> None:

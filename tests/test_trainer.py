@@ -43,6 +43,12 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
     return made
 
 
+def test_a_run_may_do_without_landmarks(tmp_path: Path) -> None:
+    trainer = Trainer("lite", tmp_path, 10, 1e-3, None, seed=0, landmarks=False)
+    assert trainer.landmarks is None
+    assert Trainer("lite", tmp_path, 10, 1e-3, None, seed=0).landmarks is not None
+
+
 def test_steps_on_one_batch_bring_the_loss_down(batch: dict[str, Tensor], tmp_path: Path) -> None:
     trainer = Trainer("lite", tmp_path, 1000, 2e-3, None, seed=0)
     trainer.step = WARMUP_STEPS  # at full rate
