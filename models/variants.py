@@ -29,6 +29,7 @@ class Variant:
         mask: whether the painted picture is mixed with the warped reference.
         perceptual: whether SqueezeNet's features are compared.
         adversary: whether there are discriminators.
+        landmarks: whether FaceMesh is asked where the rebuilt face is.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Variant:
     mask: bool = True
     perceptual: bool = True
     adversary: bool = True
+    landmarks: bool = True
 
 
 VARIANTS = (
@@ -44,6 +46,7 @@ VARIANTS = (
     Variant("no-mask", mask=False),
     Variant("no-perceptual", perceptual=False),
     Variant("no-gan", adversary=False),
+    Variant("no-landmarks", landmarks=False),
 )
 
 
@@ -119,6 +122,7 @@ def trainer_of(
         settings.seed,
         settings.adversarial_from if variant.adversary else None,
         start,
+        landmarks=variant.landmarks,
     )
     if start is not None and trainer.adversary and not trainer.checkpoint.exists():
         # New discriminators would know nothing of a generator that is nearly done.
