@@ -28,7 +28,7 @@ def clip(model: FaceModel, rolls: np.ndarray) -> list[Sent]:
         rotation = np.array([0, 0, roll], np.float32)
         params = Params(start.expression, replace(start.camera, rotation=rotation))
         points = model.points(identity, params)
-        sent.append(Sent(picture, points, identity, params, params, params, 0, {}))
+        sent.append(Sent(picture, points, identity, *(4 * [params]), 0, {}))
     return sent
 
 
