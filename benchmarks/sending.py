@@ -96,14 +96,15 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
                 fitted = aligner.align(picture, fitted)
             align_end = perf_counter()
             smoothed = gated.apply(fitted, number * FRAME_MS)
+            smooth_end = perf_counter()
             packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed)])
             encoded = perf_counter()
             received = decoder.decode(packet)[0].params
             times = {
                 "track": tracked_at - start,
-                "fit": align_start - fit_start,
+                "fit": align_start - fit_start + smooth_end - align_end,
                 "align": align_end - align_start,
-                "encode": encoded - align_end,
+                "encode": encoded - smooth_end,
                 "decode": perf_counter() - encoded,
             }
             yield Sent(

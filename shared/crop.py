@@ -61,7 +61,8 @@ class Crop:
         """
         image, left, top = self._window(image)
         scale = zoom = size / self.side
-        if zoom < 1:  # average the area first: sampling alone would alias
+        # Average the area first, where there is one: sampling alone would alias.
+        if zoom < 1 <= zoom * min(image.shape[:2]):
             small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
             image = np.asarray(small, np.uint8)
             zoom = 1.0
@@ -78,12 +79,12 @@ class Crop:
 
         A camera's picture is many times larger: averaging all of it would take milliseconds.
         """
-        starts, corner = [], (self.top, self.left)
+        spans, corner = [], (self.top, self.left)
         for low, length in zip(corner, image.shape, strict=False):
             start = int(np.clip(np.floor(low) - MARGIN, 0, length - 1))
             end = int(np.clip(np.ceil(low + self.side) + MARGIN, start + 1, length))
-            starts.append((start, end))
-        (top, bottom), (left, right) = starts
+            spans.append((start, end))
+        (top, bottom), (left, right) = spans
         return image[top:bottom, left:right], self.left - left, self.top - top
 
     def to_units(self, points: Points) -> Points:

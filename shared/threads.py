@@ -1,8 +1,8 @@
 """How many threads numpy may take: one.
 
 The products of a face's fit are small, and OpenBLAS cuts them up for all cores nevertheless. Its
-threads wait for one another without sleeping, so beside another busy process a fit of 4 ms takes
-150.
+threads wait for one another without sleeping, so beside another busy process a fit takes many times
+as long.
 """
 
 from __future__ import annotations

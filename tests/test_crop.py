@@ -92,3 +92,12 @@ def test_beyond_the_border_its_pixels_are_repeated() -> None:
 
 def test_the_size_can_be_chosen() -> None:
     assert Crop(0, 0, 64).cut(np.zeros((64, 64, 3), np.uint8), size=32).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("corner", [(500.0, 500.0), (-900.0, -900.0), (119.0, 0.0)])
+def test_a_crop_beside_the_picture_shows_its_border(corner: tuple[float, float]) -> None:
+    # A file whose pictures become smaller on the way.
+    image = np.full((90, 120, 3), 77, np.uint8)
+    cut = Crop(*corner, 600.0).cut(image)
+    assert cut.shape == (256, 256, 3)
+    assert (cut == 77).all()
