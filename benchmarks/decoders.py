@@ -59,7 +59,7 @@ from shared.voice import PACKET_SAMPLES, VoiceEncoder
 from shared.voice_inbox import BURST, VoiceInbox, VoicePacket
 from shared.wire import PACKET_LIMIT, FrameDecoder, FrameEncoder
 from shared.wire_errors import WireError
-from shared.wire_table import WireTable
+from shared.wire_table import WireTables
 
 Decode = Callable[[bytes], object]
 KIB, MIB = 1024, 1024 * 1024
@@ -501,7 +501,7 @@ DECODERS = (
     # Files of ours, read at the start: damaged ones shall end in a sentence too.
     Decoder(
         "wire-table",
-        _text(WireTable.parse),
+        _text(WireTables.parse),
         _wire_table_seeds,
         (ValueError,),
         50,

@@ -4,7 +4,8 @@
 
 measures the displacement that the generator starts from, on random pairs of the training clips
 and, for each validation clip, on its first picture and later ones; writes `OUT/geometry.json` and
-the contact sheet `OUT/geometry.png` (reference, driving frame, mesh warp, layers moved). The
+the contact sheet `OUT/geometry.png` (reference, driving frame, mesh warp, layers moved by the mesh,
+and by the sway as well). The
 figures of `shared.face_image`'s apron were searched for with it, on the training pairs.
 """
 
@@ -32,11 +33,11 @@ from models.tracked import TrackedClips
 from models.trainer import to_signed
 from shared.command import run_command
 
-COLUMNS = ("copy", "mesh_warp", "layers")
+COLUMNS = ("copy", "mesh_warp", "layers", "swayed")
 PARTS = ("train", "val")
 SEED = 5
 
-Row = list[Tensor]  # reference, driving frame, mesh warp, layers moved
+Row = list[Tensor]  # reference, driving frame, mesh warp, layers moved, and swayed
 
 
 def chosen(pairs: Pairs, part: str, count: int) -> Iterator[tuple[int, int]]:
@@ -53,11 +54,12 @@ def chosen(pairs: Pairs, part: str, count: int) -> Iterator[tuple[int, int]]:
 
 def moved(pairs: Pairs, reference: int, driving: int) -> Row:
     """Return a pair's pictures, each (3, 256, 256) in [-1, 1]."""
-    pair = pairs.pair(reference, driving, Augmentation.none())
+    pair = pairs.pair(reference, driving, Augmentation.none(), swayed=False)
+    swayed = pairs.pair(reference, driving, Augmentation.none())["displacement"][None]
     layers, target = to_signed(pair["reference"])[None], to_signed(pair["target"])
     displacement = pair["displacement"][None]
-    together, _ = lay(layers, displacement)
-    return [layers[0, :3], target, warp(layers[:, :3], displacement)[0], together[0]]
+    together = [lay(layers, by)[0][0] for by in (displacement, swayed)]
+    return [layers[0, :3], target, warp(layers[:, :3], displacement)[0], *together]
 
 
 def measure(data: Path, part: str, count: int) -> tuple[dict[str, dict[str, float]], list[Row]]:
@@ -68,7 +70,7 @@ def measure(data: Path, part: str, count: int) -> tuple[dict[str, dict[str, floa
     rows: dict[str, tuple[float, Row]] = {}
     for reference, driving in track(list(chosen(pairs, part, count)), f"{part} pairs"):
         row = moved(pairs, reference, driving)
-        score = [psnr(row[i], row[1]) for i in (0, 2, 3)]
+        score = [psnr(row[i], row[1]) for i in (0, 2, 3, 4)]
         name = clips.names[clips.clip[clips.image_rows[driving]]]
         scores.setdefault(name, []).append(score)
         if name not in rows or score[0] < rows[name][0]:

@@ -12,7 +12,6 @@ from shared.config import settings
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
-from shared.gated_filter import GatedFilter
 from shared.params import Floats, Frame, Params
 from shared.pictures import Image
 from shared.tracker import Points, Tracker
@@ -85,16 +84,14 @@ def _fit(clip: Path, taken: list[tuple[Picture, Points | None]], model: FaceMode
     first, first_points = taken[0]
     assert first_points is not None
     found = Calibration.on(first, 0, first_points, model)
-    crop, gated = found.crop, GatedFilter(model)
+    crop, follower = found.crop, found.follower(model)
     pictures = [crop.cut(picture.image) for picture, _ in taken]
-    aligner = found.aligner(model)
     units = [None if points is None else crop.to_units(points) for _, points in taken]
     frames = []
     for number, ((picture, _), points, cut) in enumerate(zip(taken, units, pictures, strict=True)):
         if points is not None:
             at_ms = round(1000 * (picture.at_s - first.at_s))
-            fitted = aligner.align(cut, model.fit(points, found.identity))
-            frames.append(Frame(number, at_ms, gated.apply(fitted, at_ms)))
+            frames.append(follower.follow(cut, points, number, at_ms))
     seconds = taken[-1][0].at_s - first.at_s
     return Material(
         clip,

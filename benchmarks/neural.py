@@ -91,8 +91,9 @@ class Rebuilder:
         for number in range(len(material.pictures)):
             picture = shown[-1]
             if number in got:
-                params = adapt(got[number], material.origin, generator.reference_params)
-                picture = stillness.apply(generator.generate(params))
+                frame = got[number]
+                params = adapt(frame.params, material.origin, generator.reference_params)
+                picture = stillness.apply(generator.generate(params, frame.sway))
             shown.append(picture)
         return shown[1:]
 
@@ -108,7 +109,7 @@ class Rebuilder:
         for number in range(len(material.pictures)):
             picture = shown[-1]
             if number in got:
-                pose = renderer.pose(material.identity, got[number])
+                pose = renderer.pose(material.identity, got[number].params)
                 picture = mesh_warp(self._reference, renderer.draw(pose, home).displacement)
             shown.append(picture)
         return shown[1:]

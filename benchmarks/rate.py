@@ -30,28 +30,28 @@ from shared.bundler import Bundler
 from shared.command import run_command
 from shared.face_model import FaceModel, eye_distance
 from shared.latency import Latency
-from shared.params import Floats, Frame, Params
+from shared.params import Floats, Frame
 from shared.wire import FrameDecoder, FrameEncoder
 
 CALL_S = 20.0  # a clip is played again until then: what a goodbye costs is not the stream's
 
 
-def received(frames: list[Frame], latency: Latency) -> dict[int, Params]:
-    """Return the parameters that arrive, by the frame's number; still frames are not sent."""
+def received(frames: list[Frame], latency: Latency) -> dict[int, Frame]:
+    """Return the frames that arrive, by number; still frames are not sent."""
     bundler, decoder = Bundler(latency), FrameDecoder()
     encoder = FrameEncoder(latency.key_packets, latency.coarse)
     packets = [packet for frame in frames for packet in bundler.add(frame)] + bundler.flush()
     return {
-        frame.sequence: frame.params
+        frame.sequence: frame
         for packet in packets
         for frame in decoder.decode(encoder.encode(packet))
     }
 
 
-def held(frames: list[Frame], latency: Latency) -> Iterator[tuple[Frame, Params]]:
-    """Yield each frame with the parameters that the receiver has in its place."""
+def held(frames: list[Frame], latency: Latency) -> Iterator[tuple[Frame, Frame]]:
+    """Yield each frame with the one that the receiver has in its place."""
     got = received(frames, latency)
-    newest = got[frames[0].sequence] if frames[0].sequence in got else frames[0].params
+    newest = got[frames[0].sequence] if frames[0].sequence in got else frames[0]
     for frame in frames:
         newest = got.get(frame.sequence, newest)
         yield frame, newest
@@ -62,7 +62,7 @@ def added_error(frames: list[Frame], identity: Floats, model: FaceModel, latency
     squares, eyes = [], []
     for frame, received in held(frames, latency):
         sent = model.points(identity, frame.params)
-        shift = model.points(identity, received) - sent
+        shift = model.points(identity, received.params) - sent
         squares.append(float(np.square(shift).sum(axis=1).mean()))
         eyes.append(eye_distance(sent))
     return 100 * float(np.sqrt(np.mean(squares)) / np.mean(eyes))
@@ -73,7 +73,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Return a clip's figures, one entry a setting."""
     sent = list(send(clip, model))
-    frames = [Frame(n, n * FRAME_MS, frame.smoothed) for n, frame in enumerate(sent)]
+    frames = [Frame(n, n * FRAME_MS, frame.smoothed, frame.swayed) for n, frame in enumerate(sent)]
     points = []
     for latency in latencies:
         with tempfile.TemporaryDirectory() as folder:

@@ -12,9 +12,12 @@ from shared.aligner import Aligner
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.follower import SwayGate
 from shared.gated_filter import GatedFilter
 from shared.params import Floats, Frame, Params
+from shared.person import PersonFinder
 from shared.pictures import Image
+from shared.sway_meter import SwayMeter
 from shared.tracker import Points, Tracker
 from shared.wire import FrameDecoder, FrameEncoder
 
@@ -33,8 +36,10 @@ class Sent:
         fitted: the same, put right by the picture.
         smoothed: the same after the sender's filter.
         received: those after quantisation.
+        swayed: how hair and shoulders moved beside them, (18,), crop sides.
+        sway: the same after quantisation.
         payload: bytes of the frame's packet.
-        milliseconds: time spent by stage: `track`, `fit`, `align`, `encode`, `decode`.
+        milliseconds: time spent by stage: `track`, `fit`, `align`, `sway`, `encode`, `decode`.
         number: of the frame in the clip.
     """
 
@@ -45,6 +50,8 @@ class Sent:
     fitted: Params
     smoothed: Params
     received: Params
+    swayed: Floats
+    sway: Floats
     payload: int
     milliseconds: dict[str, float]
     number: int = 0
@@ -72,8 +79,10 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
     """
     crop: Crop | None = None
     aligner: Aligner | None = None
+    meter: SwayMeter | None = None
+    gate = SwayGate()
     encoder, decoder, gated = FrameEncoder(), FrameDecoder(), GatedFilter(model)
-    with Tracker() as tracker:
+    with Tracker() as tracker, PersonFinder() as finder:
         for number, image in enumerate(read_frames(clip)):
             if number == frames:
                 return
@@ -90,21 +99,26 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
             points = crop.to_units(points)
             tracked = fitted = model.fit(points, identity)
             align_start = perf_counter()
-            if aligner is None:
+            if aligner is None or meter is None:
                 aligner = Aligner(model, identity, picture, fitted)
+                person = finder.find(picture)
+                meter = SwayMeter(model, identity, picture, person, fitted)
             else:
                 fitted = aligner.align(picture, fitted)
             align_end = perf_counter()
             smoothed = gated.apply(fitted, number * FRAME_MS)
             smooth_end = perf_counter()
-            packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed)])
+            swayed = gate.apply(meter.measure(picture, smoothed), number * FRAME_MS)
+            sway_end = perf_counter()
+            packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed, swayed)])
             encoded = perf_counter()
-            received = decoder.decode(packet)[0].params
+            received = decoder.decode(packet)[0]
             times = {
                 "track": tracked_at - start,
                 "fit": align_start - fit_start + smooth_end - align_end,
                 "align": align_end - align_start,
-                "encode": encoded - smooth_end,
+                "sway": sway_end - smooth_end,
+                "encode": encoded - sway_end,
                 "decode": perf_counter() - encoded,
             }
             yield Sent(
@@ -114,7 +128,9 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
                 tracked,
                 fitted,
                 smoothed,
-                received,
+                received.params,
+                swayed,
+                received.sway,
                 len(packet),
                 {stage: 1000 * seconds for stage, seconds in times.items()},
                 number,

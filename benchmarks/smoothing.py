@@ -26,7 +26,8 @@ from benchmarks.results import write_result
 from benchmarks.sending import FRAME_MS, clips_in, send
 from shared.command import run_command
 from shared.face_model import FaceModel
-from shared.gated_filter import MOVED_STEPS, OPENING, STILL_SHARE, GatedFilter
+from shared.gate import MOVED_STEPS, STILL_SHARE
+from shared.gated_filter import OPENING, GatedFilter
 from shared.openings import openings_by_expression
 from shared.params import EXPRESSION_SIZE, Params
 from shared.wire_table import wire_table

@@ -17,11 +17,10 @@ import numpy as np
 from benchmarks.video import read_frames
 from models.engine import Engine
 from receiver.generator import Generator
-from shared.aligner import Aligner
-from shared.crop import Crop
+from sender.calibration import Calibration
+from sender.sources import Picture
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
-from shared.gated_filter import GatedFilter
 from shared.params import Frame
 from shared.pictures import Image
 from shared.tracker import Tracker
@@ -61,20 +60,17 @@ class Stages:
         points = self._tracker.track(frames[0])
         if points is None:
             raise BadInputError("the clip's first frame shows no face")
-        self._crop = Crop.around(points, *WEBCAM)
-        self._identity = self._model.calibrate(self._crop.to_units(points))
-        key = self._crop.cut(frames[0])
-        self._aligner = Aligner.on(key, self._crop.to_units(points), self._model)
-        self._generator.set_reference(key)
-        self._received = self._generator.reference_params
+        found = Calibration.on(Picture(frames[0], 0.0), 0, points, self._model)
+        self._crop, self._follower = found.crop, found.follower(self._model)
+        self._generator.set_reference(found.reference())
+        self._received = Frame(0, 0, self._generator.reference_params)
         self._encoder, self._decoder = FrameEncoder(), FrameDecoder()
-        self._filter = GatedFilter(self._model)
         self._sequence = 0
         self.packet = b""
 
     def rate(self, seconds: float) -> float:
         """Return the pictures a second that a receiver makes, as many at a time as in a call."""
-        params, generator = self._received, self._generator
+        frame, generator = self._received, self._generator
         under_way: deque[Future[Image]] = deque()
         made, start = 0, perf_counter()
         with ThreadPoolExecutor(generator.lanes) as lanes:
@@ -82,7 +78,9 @@ class Stages:
                 if len(under_way) == generator.lanes:
                     under_way.popleft().result()
                     made += 1
-                under_way.append(lanes.submit(generator.paint, *generator.render(params)))
+                under_way.append(
+                    lanes.submit(generator.paint, *generator.render(frame.params, frame.sway))
+                )
         return (made + len(under_way)) / (perf_counter() - start)
 
     def run(self, image: Image) -> Times | None:
@@ -92,16 +90,18 @@ class Stages:
         marks.append(perf_counter())
         if points is None:
             return None
-        fitted = self._model.fit(self._crop.to_units(points), self._identity)
-        fitted = self._aligner.align(self._crop.cut(image), fitted)
-        params = self._filter.apply(fitted, self._sequence * FRAME_MS)
+        frame = self._follower.follow(
+            self._crop.cut(image),
+            self._crop.to_units(points),
+            self._sequence,
+            self._sequence * FRAME_MS,
+        )
         marks.append(perf_counter())
-        frame = Frame(self._sequence, self._sequence * FRAME_MS, params)
         self.packet = self._encoder.encode([frame])
         marks.append(perf_counter())
-        received = self._received = self._decoder.decode(self.packet)[0].params
+        received = self._received = self._decoder.decode(self.packet)[0]
         marks.append(perf_counter())
-        geometry = self._generator.render(received)
+        geometry = self._generator.render(received.params, received.sway)
         marks.append(perf_counter())
         self._generator.paint(*geometry)
         marks.append(perf_counter())

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
 from models.discriminator import Discriminators, Verdict
+from models.precision import mixed
 from models.presets import Preset
 
 
@@ -37,7 +38,7 @@ class Adversary:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self._device.type, torch.bfloat16):
+        with mixed(self._device):
             made = self.networks(image.detach(), faces, audio)
             real = self.networks(target, faces, audio)
         loss = discriminator_loss(real, made)

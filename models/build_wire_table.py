@@ -1,4 +1,4 @@
-"""Making shared/assets/wire-v3.json: quantiser steps and priors from tracked training clips.
+"""Making shared/assets/wire-v4.json: quantiser steps and priors from tracked training clips.
 
     python -m models.build_wire_table build/tracked-train.npz
 
@@ -20,8 +20,9 @@ import typer
 from models.tracked import TrackedClips
 from shared.command import run_command
 from shared.face_model import FaceModel
+from shared.gate import Gate
 from shared.gated_filter import GatedFilter
-from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params
+from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, SWAY_SIZE, Params
 from shared.wire import FRAME_MS, between
 from shared.wire_table import (
     DELTA_CLASSES,
@@ -29,8 +30,11 @@ from shared.wire_table import (
     POWERS,
     WIRE_VERSION,
     Levels,
+    Limits,
     Prior,
+    face_limits,
     level_range,
+    sway_limits,
 )
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,8 @@ Array = npt.NDArray[np.float64]
 # Point error that rounding adds, share of the eye distance RMS; with the dead zone's the promise of
 # 0.003 is kept.
 TARGET_ERROR = 0.0028
+# Crop sides. Twice as much costs the moved picture 0.1 dB: shoulders have fine patterns.
+SWAY_STEP = 0.0016
 COARSE = 3.0  # width of the coarse steps in fine ones
 PACKET_FRAMES = (1, 3, 7)  # sizes of packets that differences are counted in
 KEY_REACH = 9  # frames from a key to the last packet that builds on it, at most
@@ -212,11 +218,14 @@ def mean_differences(levels: Levels, clip: npt.NDArray[np.integer]) -> Differenc
     return Differences.gather(parts)
 
 
-def build(params: Array, clip: npt.NDArray[np.integer], model: FaceModel) -> dict[str, object]:
+def build(
+    params: Array, sways: Array, clip: npt.NDArray[np.integer], model: FaceModel
+) -> dict[str, object]:
     """Return the table as JSON's types.
 
     Args:
         params: shape (N, 35), training frames as fitted, every frame of a clip in order.
+        sways: shape (N, 18), the same frames' sways.
         clip: shape (N,), which clip each belongs to.
         model: the face model they were fitted with.
     """
@@ -224,33 +233,42 @@ def build(params: Array, clip: npt.NDArray[np.integer], model: FaceModel) -> dic
     centres[EXPRESSION_SIZE:] = np.round(np.median(params[:, EXPRESSION_SIZE:], axis=0), 3)
     fine = choose_steps(model, params, centres)
     params = smoothed(model, params, clip, fine)
-    coarse = np.array([float(f"{COARSE * step:.4g}") for step in fine])
-    return {
-        "version": WIRE_VERSION,
-        "fine": _part(params, clip, centres, fine),
-        "coarse": _part(params, clip, centres, coarse),
-    }
+    sways = gated(sways, clip)
+    table: dict[str, object] = {"version": WIRE_VERSION}
+    for name, width in (("fine", 1.0), ("coarse", COARSE)):
+        steps = np.array([float(f"{width * step:.4g}") for step in fine])
+        beside = np.full(SWAY_SIZE, float(f"{width * SWAY_STEP:.4g}"))
+        table[name] = {
+            "face": _part(params, clip, centres, steps, face_limits(), between=True),
+            "sway": _part(sways, clip, np.zeros(SWAY_SIZE), beside, sway_limits(), between=False),
+        }
+    return table
 
 
 def _part(
-    params: Array, clip: npt.NDArray[np.integer], centres: Array, steps: Array
+    values: Array,
+    clip: npt.NDArray[np.integer],
+    centres: Array,
+    steps: Array,
+    limits: Limits,
+    between: bool,
 ) -> dict[str, object]:
     weights = 1.0 / np.bincount(clip)[clip]
-    low, high = level_range(centres, steps)
-    levels = np.rint((params - centres) / steps).astype(np.int64).clip(low, high)
+    low, high = level_range(centres, steps, limits)
+    levels = np.rint((values - centres) / steps).astype(np.int64).clip(low, high)
     key = [
         fit_prior(Counts.of(levels[:, i], weights), int(low[i]), int(high[i]), centred=False)
-        for i in range(PARAMS_SIZE)
+        for i in range(len(steps))
     ]
     part: dict[str, object] = {
         "centres": centres.tolist(),
         "steps": steps.tolist(),
         "key": [astuple(prior) for prior in key],
     }
-    for name, found in (
-        ("delta", key_differences(levels, clip)),
-        ("between", mean_differences(levels, clip)),
-    ):
+    kinds = {"delta": key_differences(levels, clip)}
+    if between:
+        kinds["between"] = mean_differences(levels, clip)
+    for name, found in kinds.items():
         log.info("%s: %d differences", name, len(found.levels))
         classes = fit_classes(found.levels, weights[found.rows], high - low)
         part[name] = [[astuple(prior) for prior in priors] for priors in classes]
@@ -261,23 +279,38 @@ def smoothed(model: FaceModel, params: Array, clip: npt.NDArray[np.integer], ste
     """Return the parameters as the sender's filter leaves them."""
     rows = []
     for number in np.unique(clip):
-        gated = GatedFilter(model, steps)
+        own = GatedFilter(model, steps)
         for place, row in enumerate(params[clip == number]):
-            rows.append(gated.apply(Params.from_vector(row), place * FRAME_MS).to_vector())
+            rows.append(own.apply(Params.from_vector(row), place * FRAME_MS).to_vector())
     return np.array(rows, np.float64)
 
 
-def fitted(clips: TrackedClips, model: FaceModel) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Return the parameters of every frame of every clip, and the clip of each."""
-    rows, owners = [], []
+def gated(sways: Array, clip: npt.NDArray[np.integer]) -> Array:
+    """Return the sways as the sender's gate leaves them."""
+    rows = []
+    for number in np.unique(clip):
+        gate = Gate()
+        for place, row in enumerate(sways[clip == number] / SWAY_STEP):
+            rows.append(gate.apply(row, place * FRAME_MS) * SWAY_STEP)
+    return np.array(rows, np.float64)
+
+
+def fitted(clips: TrackedClips, model: FaceModel) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+    """Return parameters and sway of every frame of every clip, and the clip of each."""
+    rows, sways, owners = [], [], []
     for number in range(len(clips.names)):
         own = clips.points[clips.clip == number]
         if len(own) < CLIP_FRAMES:
             continue
         identity = model.calibrate(own[0])
         rows += [model.fit(points, identity).to_vector() for points in own]
+        sways.append(clips.sways[clips.clip == number])
         owners += [number] * len(own)
-    return np.array(rows, np.float64), np.array(owners, np.int64)
+    return (
+        np.array(rows, np.float64),
+        np.concatenate(sways).astype(np.float64),
+        np.array(owners, np.int64),
+    )
 
 
 def main(

@@ -26,9 +26,12 @@ from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
 from shared.layers import Layers, Mask
 from shared.openings import openings
+from shared.optical_flow import SIDE, grey
 from shared.params import Floats, Params
 from shared.pictures import Image
 from shared.sound_features import BANDS, FEATURES, STEPS
+from shared.sway import still
+from shared.sway_meter import measure, share
 
 MIN_IMAGES = 4  # a clip with fewer pictures makes no useful pairs
 # Most frames look alike. Of the pairs a part has the driving frame that lies farther off of two,
@@ -41,6 +44,8 @@ PHOTO_SHARE = 0.15  # of the pairs come from photographs: twelve times more peop
 # Around the face of a photograph the mesh's displacement undoes the motion exactly, as it never
 # does in a clip: there a photograph would teach the flow not to look, so it is not judged.
 JUDGED_MARGIN = 6  # pixels around a photograph's face
+SWAY_PASSES = 2  # a sender's flow looks on from the frame before; that of a pair from what it found
+UNSWAYED_SHARE = 0.1  # of the pairs of clips: the mesh alone must do where the flow finds nothing
 # A call may have no sound, or have it too late for a frame: what was spoken last is then missing.
 SILENT_SHARE, CUT_SHARE = 0.25, 0.25
 LONGEST_CUT = 5  # steps of 20 ms
@@ -70,6 +75,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         self.clips = clips
         self.model = FaceModel.load()
         self.renderer = FaceRenderer(self.model, PICTURE_SIZE)
+        self.small_renderer = FaceRenderer(self.model, SIDE)
         self.seed, self.count, self.augment = seed, count, augment
         self.openings = openings(clips.points[clips.image_rows]) / OPENING_STEPS
         clip_of_image = self.clips.clip[self.clips.image_rows]
@@ -92,13 +98,22 @@ class Pairs(Dataset[dict[str, Tensor]]):
         if self.photos and random.random() < PHOTO_SHARE:
             photo = self.photos[random.integers(len(self.photos))]
             return self.photo_pair(photo, (reference, driving), augmentation)
-        pair = self.pair(reference, driving, augmentation)
+        swayed = not self.augment or random.random() >= UNSWAYED_SHARE
+        pair = self.pair(reference, driving, augmentation, swayed)
         if self.augment:
             deafen(pair["audio"], random)
         return pair
 
-    def pair(self, reference: int, driving: int, augmentation: Augmentation) -> dict[str, Tensor]:
+    def pair(
+        self, reference: int, driving: int, augmentation: Augmentation, swayed: bool = True
+    ) -> dict[str, Tensor]:
         """Return one pair of a clip's pictures by their indices.
+
+        Args:
+            reference: index of the picture to move.
+            driving: index of the picture to rebuild.
+            augmentation: the change on both.
+            swayed: whether the displacement tells of hair and shoulders as well.
 
         Returns:
             `reference`, (7, 256, 256) uint8, the layers of `shared.layers`; `target`,
@@ -115,7 +130,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         # Before the clip's start the first frame stands in for the past ones.
         shapes = [self._pose(identity, max(row - back, first)) for back in range(PAST)]
         target = self._view(driving, shapes[0])
-        pair = self._draw(home, target, shapes[1:], augmentation)
+        pair = self._draw(home, target, shapes[1:], augmentation, swayed)
         judged = torch.ones(1, PICTURE_SIZE, PICTURE_SIZE, dtype=torch.bool)
         return pair | {"judged": judged, "audio": torch.from_numpy(clips.sound(driving))}
 
@@ -138,25 +153,40 @@ class Pairs(Dataset[dict[str, Tensor]]):
         displacement = self.renderer.draw(shape, target.shape).displacement
         layers = Layers.split(target.image, target.person)
         home = View(*layers.move(displacement), shape)
-        pair = self._draw(home, target, [target.shape] * (PAST - 1), augmentation)
+        pair = self._draw(home, target, [target.shape] * (PAST - 1), augmentation, swayed=False)
         face = pair["faces"][:3].amax(dim=0, keepdim=True)
         judged = F.max_pool2d(face, 2 * JUDGED_MARGIN + 1, stride=1, padding=JUDGED_MARGIN) > 0
         return pair | {"judged": judged, "audio": torch.zeros(FEATURES)}
 
     def _draw(
-        self, home: View, target: View, past: list[FaceShape], augmentation: Augmentation
+        self,
+        home: View,
+        target: View,
+        past: list[FaceShape],
+        augmentation: Augmentation,
+        swayed: bool,
     ) -> dict[str, Tensor]:
         home, target = home.change(augmentation), target.change(augmentation)
         shapes = [target.shape, *(augmentation.shape(shape) for shape in past)]
         drawn = [self.renderer.draw(shape, home.shape) for shape in shapes]
+        sway = self._sway(home, target) if swayed else still()
         face = self.renderer.draw(home.shape, home.shape).nmfc
         return {
             "reference": _planes(Layers.split(home.image, home.person).stack()),
             "target": _planes(target.image),
             "face": _planes(face),
             "faces": torch.cat([_planes(image.nmfc) for image in drawn]),
-            "displacement": _planes(drawn[0].displacement),
+            "displacement": _planes(drawn[0].swayed(sway)),
         }
+
+    def _sway(self, home: View, target: View) -> Floats:
+        """Return the sway between a pair as a sender measures it, once it has followed it."""
+        drawn = self.small_renderer.draw(target.shape, home.shape)
+        pictures = grey(target.image), grey(home.image), share(home.person)
+        sway = still()
+        for _ in range(SWAY_PASSES):
+            sway = measure(*pictures, drawn, sway)
+        return sway
 
     def _view(self, picture: int, shape: FaceShape) -> View:
         return View(self.clips.image(picture), self.clips.person(picture), shape)

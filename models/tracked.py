@@ -15,7 +15,7 @@ from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
 from shared.face_model import POINT_COUNT, FaceModel
 from shared.layers import Mask
-from shared.params import Floats, Params
+from shared.params import SWAY_SIZE, Floats, Params
 from shared.pictures import Image
 
 # Points are stored as 16-bit fixed point: 1/16384 of the crop's side is 0.03 % of the eye distance.
@@ -30,6 +30,8 @@ class TrackedClips:
         names: clip names, in order.
         points: shape (N, 478, 3), float32, crop sides, clip after clip.
         times: shape (N,), frame number in its clip.
+        sways: shape (N, 18), float32, crop sides, how hair and shoulders moved since a clip's first
+            frame; zeros in a packed file: each pair of pictures has its own.
         clip: shape (N,), index into `names`.
         image_rows: shape (M,), rows of `points` that have a picture.
         image_bytes: the JPEG files, one after the other.
@@ -43,6 +45,7 @@ class TrackedClips:
     names: list[str]
     points: Floats
     times: npt.NDArray[np.int32]
+    sways: Floats
     clip: npt.NDArray[np.int32]
     image_rows: npt.NDArray[np.int32]
     image_bytes: npt.NDArray[np.uint8]
@@ -75,6 +78,7 @@ class TrackedClips:
                 names=[str(name) for name in own["names"]],
                 points=_unpacked(path, own) if part else _prepared(path, own),
                 times=own["times"],
+                sways=_sways(own),
                 clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
                 image_rows=own["image_rows"],
                 image_bytes=own["image_bytes"],
@@ -104,6 +108,11 @@ class TrackedClips:
         data = self.person_bytes[self.person_ends[index] : self.person_ends[index + 1]]
         mask = np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE), np.uint8)
         return np.asarray(cv2.resize(mask, (PICTURE_SIZE, PICTURE_SIZE)), np.uint8)
+
+
+def _sways(own: dict[str, npt.NDArray[np.generic]]) -> Floats:
+    count = len(own["times"])
+    return own.get("sways", np.zeros((count, SWAY_SIZE))).astype(np.float32)
 
 
 def _prepared(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:

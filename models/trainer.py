@@ -15,6 +15,7 @@ from models.headgan import HeadGan, Rebuilt
 from models.landmarks import LandmarkDistance
 from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
+from models.precision import mixed
 from models.presets import preset as preset_of
 
 WARMUP_STEPS = 200
@@ -112,13 +113,13 @@ class Trainer:
         torch.manual_seed(self.seed + self.step)
         batch = {name: value.to(self.device) for name, value in batch.items()}
         target, faces = to_signed(batch["target"]), batch["faces"]
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device):
             rebuilt = only_judged(rebuild(self.network, batch), target, batch["judged"])
         # The adversary goes first: the generator then meets the one that has just learned.
         adversary = self.adversary if self.step >= self.adversarial_from else None
         audio = batch["audio"] if self.network.preset.audio else None
         won = adversary.learn(rebuilt.image, target, faces, rate, audio) if adversary else None
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with mixed(self.device):
             loss, terms = reconstruction_loss(
                 rebuilt,
                 target,

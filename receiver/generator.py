@@ -14,6 +14,7 @@ from shared.flaws import flaws
 from shared.layers import Layers, Mask
 from shared.params import Params
 from shared.person import PersonFinder
+from shared.sway import still
 from shared.tracker import Image, Points, Tracker
 
 # A square picture that the head fills this far is a head crop already and is used whole.
@@ -85,17 +86,24 @@ class Generator:
         self._before = None
         return picture
 
-    def generate(self, params: Params, heard: Floats | None = None) -> Image:
+    def generate(
+        self, params: Params, sway: Floats | None = None, heard: Floats | None = None
+    ) -> Image:
         """Return the picture of a frame, RGB uint8 (256, 256, 3).
 
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
+            sway: how hair and shoulders moved beside them, (18,); None is not at all.
             heard: features of its sound (`shared.sound_features`); None is silence.
         """
-        return self.paint(*self.render(params), heard)
+        return self.paint(*self.render(params, still() if sway is None else sway), heard)
 
-    def render(self, params: Params) -> tuple[Floats, Floats]:
+    def render(self, params: Params, sway: Floats) -> tuple[Floats, Floats]:
         """Draw a frame's geometry; frames must come in the order they are shown.
+
+        Args:
+            params: the frame's 35 floats, in the reference picture's crop.
+            sway: how hair and shoulders moved beside them, (18,).
 
         Returns:
             The face images of this frame and two past, (1, 9, 256, 256), and the displacement,
@@ -112,7 +120,7 @@ class Generator:
         else:
             faces[:, 3:] = self._before[:, :6]
         self._before = faces
-        displacement[:] = drawn.displacement.transpose(2, 0, 1)
+        displacement[:] = drawn.swayed(sway).transpose(2, 0, 1)
         return faces, displacement
 
     def paint(self, faces: Floats, displacement: Floats, heard: Floats | None = None) -> Image:

@@ -12,6 +12,7 @@ from shared.params import (
     PARAMS_SIZE,
     ROTATION_LIMIT,
     TRANSLATION_LIMIT,
+    Floats,
     Frame,
     Params,
 )
@@ -53,6 +54,12 @@ def between(before: Frame, after: Frame, at_ms: float) -> Params:
     """
     share = (at_ms - before.captured_ms) / max(after.captured_ms - before.captured_ms, 1)
     return _mixed(before.params, after.params, min(max(share, 0.0), 1.0))
+
+
+def sway_between(before: Frame, after: Frame, at_ms: float) -> Floats:
+    """Return the sway at a time between two frames, shape (18,); theirs beside them."""
+    share = (at_ms - before.captured_ms) / max(after.captured_ms - before.captured_ms, 1)
+    return before.sway + np.float32(min(max(share, 0.0), 1.0)) * (after.sway - before.sway)
 
 
 def beyond(before: Frame, newest: Frame, at_ms: float, fades_ms: Fades = FADES) -> Params:

@@ -8,12 +8,13 @@ import time
 from dataclasses import dataclass
 
 from sender.sources import Image, Picture, Source
-from shared.aligner import Aligner
 from shared.crop import Crop, Points
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
 from shared.flaws import flaws
+from shared.follower import Follower
 from shared.params import Floats, Params
+from shared.person import PersonFinder
 from shared.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,12 @@ class Calibration:
         """Return the frame's 256x256 crop."""
         return self.crop.cut(self.picture.image)
 
-    def aligner(self, model: FaceModel) -> Aligner:
-        """Return what puts the call's fits right against this frame."""
-        return Aligner(model, self.identity, self.reference(), self.origin)
+    def follower(self, model: FaceModel) -> Follower:
+        """Return what follows the call's frames from this one on."""
+        key = self.reference()
+        with PersonFinder() as finder:
+            person = finder.find(key)
+        return Follower(model, self.identity, key, person, self.origin)
 
 
 def find_calibration(

@@ -21,15 +21,14 @@ from sender.photograph import MIME, encode_photograph, read_photograph
 from sender.sound import Sound, open_sound
 from sender.sources import Source, open_source
 from sender.status import REFRESH_S, StatusLine
-from shared.aligner import Aligner
 from shared.clock import CallClock
 from shared.errors import UnreachableError
 from shared.face_model import FaceModel
-from shared.gated_filter import GatedFilter
+from shared.follower import Follower
 from shared.latency import Latency
 from shared.link_config import link_settings
 from shared.link_stats import LinkStats
-from shared.params import Frame, Params
+from shared.params import Frame
 from shared.tasks import spawn
 from shared.tracker import Tracker
 from shared.transport import CallSender
@@ -98,7 +97,6 @@ class Pipeline:
         self._model = FaceModel.load()
         self._clock = CallClock()
         self.outcome.figures.clock_start_ms = self._clock.start_ms
-        self._filter = GatedFilter(self._model)
         self._has_face = True
         self._stopping = threading.Event()
         # The tracker keeps state and is no faster in two threads: everything heavy runs in one.
@@ -203,6 +201,7 @@ class Pipeline:
                 capture.start()
             await self._send_photograph(call, found, photograph)
             await call.send_calibration(found.origin)
+            follower = await self._work(partial(found.follower, self._model))
             if source.is_live:
                 capture.restart()
             else:
@@ -210,7 +209,7 @@ class Pipeline:
             self._call = call
             if self._sound is not None:
                 self._sound.start(self._clock.now_ms, lambda: capture.start_ms)
-            await self._send_frames(call, capture, tracker, found)
+            await self._send_frames(call, capture, tracker, found, follower)
         finally:
             self.outcome.figures.frames_captured = capture.count
             self.outcome.figures.frames_dropped = capture.queue.dropped
@@ -233,10 +232,15 @@ class Pipeline:
         self.outcome.figures.reference_wire_bytes = call.stats().wire_bytes - before
 
     async def _send_frames(
-        self, call: CallSender, capture: Capture, tracker: Tracker, found: Calibration
+        self,
+        call: CallSender,
+        capture: Capture,
+        tracker: Tracker,
+        found: Calibration,
+        follower: Follower,
     ) -> None:
         over = spawn(call.wait_closed(), "waiting for the receiver's goodbye")
-        sending = spawn(self._send_all(call, capture, tracker, found), "sending frames")
+        sending = spawn(self._send_all(call, capture, tracker, found, follower), "sending frames")
         showing = spawn(self._show_status(call), "status line")
         try:
             await asyncio.wait(
@@ -264,34 +268,41 @@ class Pipeline:
             await asyncio.wait({over, sending, showing})
 
     async def _send_all(
-        self, call: CallSender, capture: Capture, tracker: Tracker, found: Calibration
+        self,
+        call: CallSender,
+        capture: Capture,
+        tracker: Tracker,
+        found: Calibration,
+        follower: Follower,
     ) -> None:
         figures = self.outcome.figures
-        aligner = await self._work(partial(found.aligner, self._model))
         while (captured := await capture.queue.get()) is not None:
-            params = await self._work(partial(self._fit, captured, tracker, found, aligner))
-            self._has_face = params is not None
-            if params is None:
+            frame = await self._work(partial(self._fit, captured, tracker, found, follower))
+            self._has_face = frame is not None
+            if frame is None:
                 figures.frames_without_face += 1
-            elif call.send_frame(Frame(captured.sequence, captured.captured_ms, params)):
+            elif call.send_frame(frame):
                 figures.sent(self._clock.now_ms())
 
     def _fit(
-        self, captured: Captured, tracker: Tracker, found: Calibration, aligner: Aligner
-    ) -> Params | None:
+        self, captured: Captured, tracker: Tracker, found: Calibration, follower: Follower
+    ) -> Frame | None:
         start = time.perf_counter()
         points = tracker.track(captured.image)
         tracked = time.perf_counter()
-        params = None
+        frame = None
         if points is not None:
-            fitted = self._model.fit(found.crop.to_units(points), found.identity)
-            aligned = aligner.align(found.crop.cut(captured.image), fitted)
-            params = self._filter.apply(aligned, captured.captured_ms)
+            frame = follower.follow(
+                found.crop.cut(captured.image),
+                found.crop.to_units(points),
+                captured.sequence,
+                captured.captured_ms,
+            )
         done = time.perf_counter()
         self.outcome.figures.timed(
             (tracked - start) * 1000, None if points is None else (done - tracked) * 1000
         )
-        return params
+        return frame
 
     async def _show_status(self, call: CallSender) -> None:
         while True:

@@ -24,13 +24,12 @@ from shared.face_model import EYE_CORNERS, FaceModel, eye_distance
 from shared.lips import OPENING
 from shared.mesh_warp import mesh_warp
 from shared.openings import openings_by_expression
+from shared.optical_flow import SIDE, Grey, flow, grey
 from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Floats, Params
 from shared.pictures import Image
 
 Array = npt.NDArray[np.float64]
-Grey = npt.NDArray[np.uint8]
 
-SIDE = 128  # pixels of the pictures compared: 256 brought nothing more and took longer
 AROUND = 5  # pixels a side of the square that a vertex's flow is averaged over
 # Levels by which a pixel may differ, after the flow, to count half: a hand or a shadow counts less.
 UNLIKE = 20.0
@@ -65,8 +64,7 @@ class Aligner:
         self._model, self._identity = model, identity
         self._renderer = FaceRenderer(model, SIDE)
         self._home = self._renderer.pose(identity, params)
-        self._key = _grey(key)
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._key = grey(key)
         counts = np.ones(SKIN_COUNT)
         counts[[*EYES[0], *EYES[1], *OPENING]] = 0.0
         self._counts = counts
@@ -86,7 +84,7 @@ class Aligner:
             params: as fitted to the tracked points.
         """
         points = self._model.points(self._identity, params)[:SKIN_COUNT]
-        errors, weights = self._errors(_grey(picture), points, params)
+        errors, weights = self._errors(grey(picture), points, params)
         jacobian = self._jacobian(points, params)
         step = _robust_step(jacobian, errors, weights, self._prior)
         moved = np.sqrt(np.square(step @ jacobian).mean() * 2)
@@ -104,16 +102,16 @@ class Aligner:
         """Return how far each vertex should move, (468, 2), crop sides, and its weight, (468,)."""
         drawn = self._renderer.draw(self._renderer.pose(self._identity, params), self._home)
         moved = mesh_warp(self._key, drawn.displacement)
-        flow = np.asarray(self._flow.calc(frame, moved, None), np.float32)  # type: ignore[call-overload]
+        found = flow(frame, moved)
         # After the flow both should be the same, but for the light as a whole.
-        unlike = mesh_warp(moved, flow / np.float32(SIDE)).astype(np.float32) - frame
+        unlike = mesh_warp(moved, found).astype(np.float32) - frame
         face = (drawn.nmfc.max(axis=2) > _SEEN).astype(np.float32)
         unlike -= (unlike * face).sum() / max(float(face.sum()), 1.0)
         trust = face / (1 + np.square(_mean_around(unlike) / np.float32(UNLIKE)))
-        told = _mean_around(np.concatenate([flow * trust[..., None], trust[..., None]], axis=2))
+        told = _mean_around(np.concatenate([found * trust[..., None], trust[..., None]], axis=2))
         told = _at(told, points).astype(np.float64)
         weights = told[:, 2] * self._counts
-        return -told[:, :2] / (told[:, 2:] + 1e-3) / SIDE, weights
+        return -told[:, :2] / (told[:, 2:] + 1e-3), weights
 
     def _jacobian(self, points: Floats, params: Params) -> Array:
         """Return what each number does to the vertices, (34, 468 * 2): expression, then camera."""
@@ -186,8 +184,3 @@ def _at(image: Floats, points: Floats) -> Floats:
     at = points[:, None, :2] * np.float32(len(image)) - np.float32(0.5)
     shown = cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
     return np.asarray(shown[:, 0], np.float32)
-
-
-def _grey(picture: Image) -> Grey:
-    small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)

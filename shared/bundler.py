@@ -9,16 +9,17 @@ holds the last frame, and as long as that is what the face looks like, there is 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from shared.latency import Latency
-from shared.params import Frame
-from shared.wire_table import wire_table
+from shared.params import Floats, Frame
+from shared.wire_table import WireTable, wire_tables
 
 # Farther than this from what the receiver holds, a face is seen to have moved: the length of the
 # difference in quantiser steps, each number's step moving the points alike; about half a percent
 # of the eye distance, a quarter of a pixel.
 SEEN_TO_MOVE = 3.0
+# The same for hair and shoulders: about a pixel and a half.
+SEEN_TO_SWAY = 4.0
 UNEVEN_MS = 8.0  # a camera's frames come a little early or late
 REFRESH_MS = 1000.0  # a still face is sent this often all the same
 
@@ -33,12 +34,11 @@ class Bundler:
     def __init__(self, latency: Latency) -> None:
         self.frames_still = 0
         self._latency = latency
-        self._steps = wire_table().steps
+        self._tables = wire_tables()
         self._waiting: list[Frame] = []
         self._interval_ms = 0.0
         self._newest_ms: int | None = None
-        self._held: npt.NDArray[np.float64] | None = None
-        self._held_ms = 0
+        self._held: Frame | None = None
 
     def add(self, frame: Frame) -> list[list[Frame]]:
         """Take a frame; returns the packets that are ready, each a list of frames.
@@ -67,14 +67,13 @@ class Bundler:
         if not frames:
             return []
         newest = frames[-1]
-        if self._is_still(frames):
-            if newest.captured_ms - self._held_ms < REFRESH_MS:
+        if self._held is not None and self._is_still(self._held, frames):
+            if newest.captured_ms - self._held.captured_ms < REFRESH_MS:
                 self.frames_still += len(frames)
                 return []
             self.frames_still += len(frames) - 1
             frames = [newest]
-        self._held = newest.params.to_vector() / self._steps
-        self._held_ms = newest.captured_ms
+        self._held = newest
         return [frames]
 
     def forget(self) -> None:
@@ -87,9 +86,15 @@ class Bundler:
         late = next_ms - first.captured_ms > self._latency.wait_ms + UNEVEN_MS
         return len(self._waiting) >= self._latency.frames or late
 
-    def _is_still(self, frames: list[Frame]) -> bool:
-        held = self._held
-        return held is not None and all(
-            float(np.linalg.norm(frame.params.to_vector() / self._steps - held)) < SEEN_TO_MOVE
+    def _is_still(self, held: Frame, frames: list[Frame]) -> bool:
+        return all(
+            _apart(frame.params.to_vector(), held.params.to_vector(), self._tables.face)
+            < SEEN_TO_MOVE
+            and _apart(frame.sway, held.sway, self._tables.sway) < SEEN_TO_SWAY
             for frame in frames
         )
+
+
+def _apart(one: Floats, other: Floats, table: WireTable) -> float:
+    """Return how far numbers lie apart, quantiser steps."""
+    return float(np.linalg.norm((one - other) / table.steps))

@@ -33,6 +33,7 @@ from shared.lips import OPENING
 from shared.params import Floats, Params
 from shared.procrustes import register
 from shared.rasteriser import rasterise
+from shared.sway import sway_field
 
 # The face oval in order, the only border of MediaPipe's mesh.
 OVAL = (
@@ -105,10 +106,17 @@ class FaceImage:
         displacement: shape (S, S, 2), float32: reference position minus driving position of
             what the pixel shows, in crop sides, x then y; fades to 0 away from the head, or to the
             head's own where that moved far.
+        beside: shape (S, S), float32: 0 on the face, 1 beside it: how much of a sway's motion
+            each pixel takes.
     """
 
     nmfc: Floats
     displacement: Floats
+    beside: Floats
+
+    def swayed(self, sway: Floats) -> Floats:
+        """Return the displacement with a sway's beside the face, shape (S, S, 2)."""
+        return self.displacement + self.beside[..., None] * sway_field(sway, len(self.beside))
 
 
 class FaceRenderer:
@@ -130,6 +138,9 @@ class FaceRenderer:
         self._triangles = np.concatenate(parts).astype(np.int32)
         self._directions = _iris_directions(model.mean)
         self._keep = _kept_motion(model.mean)
+        # From the face's border to the first ring.
+        self._beside = np.zeros((APRON_START + APRON_COUNT, 1), np.float32)
+        self._beside[APRON_START + len(OVAL) :] = 1.0
         self._depth = _depths()
 
     def pose(self, identity: Floats, params: Params) -> FaceShape:
@@ -158,10 +169,11 @@ class FaceRenderer:
         points = with_unfolded_lids(driving.points, reference.points)
         displacement, around = self._faded(points, reference.points)
         points[:, 2] += self._depth
-        attributes = np.concatenate([self._colours, displacement], axis=1)
+        attributes = np.concatenate([self._colours, displacement, self._beside], axis=1)
         image, drawn = rasterise(points, self._triangles, attributes, self._size)
-        image[~drawn, 3:] = around
-        return FaceImage(image[..., :3], image[..., 3:])
+        image[~drawn, 3:5] = around
+        image[~drawn, 5] = 1.0
+        return FaceImage(image[..., :3], image[..., 3:5], image[..., 5])
 
     def _faded(self, driving: Floats, reference: Floats) -> tuple[Floats, Floats]:
         """Return each vertex's displacement, faded with the rings, and that around them."""

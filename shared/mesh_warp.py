@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from shared.params import Floats
-from shared.pictures import Image
+
+Planes = TypeVar("Planes", bound=npt.NDArray[Any])
 
 
-def mesh_warp(picture: Image, displacement: Floats) -> Image:
+def mesh_warp(picture: Planes, displacement: Floats) -> Planes:
     """Return a picture moved by a displacement ("Progressive warping", section 3.2).
 
     Args:
-        picture: the reference, RGB uint8 (S, S, 3), or a mask, (S, S).
+        picture: the reference, (S, S, 3) or (S, S), uint8 or float32.
         displacement: shape (S, S, 2), where each pixel comes from less where it is, picture
             sides (see `shared.face_image.FaceImage`).
     """
     size = len(picture)
     ys, xs = np.mgrid[0:size, 0:size].astype(np.float32)
     moved = displacement * np.float32(size)
-    return np.asarray(
-        cv2.remap(
-            picture,
-            xs + moved[..., 0],
-            ys + moved[..., 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-        np.uint8,
+    warped: Planes = cv2.remap(  # type: ignore[assignment]
+        picture,
+        xs + moved[..., 0],
+        ys + moved[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
     )
+    return warped

@@ -1,4 +1,4 @@
-"""Frame packets, wire version 3: one to eight frames of 35 floats, about 12 bytes each.
+"""Frame packets, wire version 4: one to eight frames of 35 floats, and their sway.
 
 Layout, big-endian bit fields and then the range coder's bytes::
 
@@ -12,6 +12,10 @@ frames before it in a delta packet, and never to another delta, so that a lost p
 nothing beyond the next key. Then comes the first frame, as the difference to the anchor; then,
 by halves, the frames between, each as the difference to the mean of its two neighbours. Every
 difference has a ``class``, one of four widths of priors: the encoder takes the cheapest.
+
+The sway comes last, the anchor's alone: in a key packet as it is, else as the difference to the
+key's, with a class of its own. Hair and shoulders move slowly, so the frames before the anchor
+lie on the straight line from the newest anchor before the packet to this one.
 
 ``sequence`` and ``time`` (milliseconds) are the anchor's; they wrap and are unwrapped near the
 newest frame. ``dt`` counts milliseconds since the key. ``span`` is the time from the first frame
@@ -27,8 +31,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shared.params import Frame, Params, ParamsError
+from shared.params import Floats, Frame, Params, ParamsError
 from shared.sequence import ReplayWindow, unwrap
+from shared.sway import still
 from shared.wire_coder import CLASS_MODEL, Coded, pack, unpacker
 from shared.wire_errors import (
     KindError,
@@ -38,11 +43,19 @@ from shared.wire_errors import (
     TruncatedError,
     VersionError,
 )
-from shared.wire_table import DELTA_CLASSES, WIRE_VERSION, Levels, Width, WireTable, wire_table
+from shared.wire_table import (
+    DELTA_CLASSES,
+    WIRE_VERSION,
+    Levels,
+    Width,
+    WireTable,
+    WireTables,
+    wire_tables,
+)
 
 MAX_FRAMES = 8
-# Eight times 35 numbers of at most 24 bits, and the header.
-PACKET_LIMIT = 7 + MAX_FRAMES * 106
+# Eight times 35 numbers of at most 24 bits, 18 more, and the header.
+PACKET_LIMIT = 7 + MAX_FRAMES * 106 + 55
 KEY_PACKETS = 4
 MAX_DISTANCE = 31
 SEQUENCE_BITS = 15
@@ -61,6 +74,7 @@ class _Key:
     captured_ms: int
     coarse: bool
     levels: Levels
+    sway: Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +100,7 @@ class FrameEncoder:
             key_packets: a key at least every so many packets; 1 sends only keys.
             coarse: send the numbers a third as finely.
         """
-        self._table = wire_table(coarse)
+        self._tables = wire_tables(coarse)
         self._coarse = coarse
         self._key_packets = key_packets
         self._since_key = 0
@@ -105,13 +119,18 @@ class FrameEncoder:
             len(frames) - 1
         ):
             raise ValueError("a packet holds one to eight frames of consecutive numbers")
-        positions = [self._table.positions(frame.params.to_vector()) for frame in frames]
+        face, beside = self._tables.face, self._tables.sway
+        positions = [face.positions(frame.params.to_vector()) for frame in frames]
         key = self._key if self._reaches(anchor) and not alone else None
-        coded, levels = _code(positions, self._table, None if key is None else key.levels)
+        coded, levels = _code(positions, face, None if key is None else key.levels)
+        moved, sway = _code(
+            [beside.positions(anchor.sway)], beside, None if key is None else key.sway
+        )
+        coded += moved
         header = self._header(frames, key)
         if key is None:
             self._since_key = 0
-            self._key = _Key(anchor.sequence, anchor.captured_ms, self._coarse, levels)
+            self._key = _Key(anchor.sequence, anchor.captured_ms, self._coarse, levels, sway)
         self._since_key += 1
         return header + pack(coded)
 
@@ -150,6 +169,7 @@ class FrameDecoder:
         self._window = ReplayWindow(window)
         self._keys: dict[int, _Key] = {}
         self._newest_ms = 0
+        self._sway = still()  # of the newest frame
 
     def decode(self, packet: bytes) -> list[Frame]:
         """Return the frames in a packet, in order.
@@ -172,21 +192,24 @@ class FrameDecoder:
             self._window.check(number)
         key = self._key_of(header, sequence)
         anchor_ms = self._time(header, sequence, key)
-        table = wire_table(header.coarse)
-        rows = _decode_levels(packet[header.size :], header.count, table, key)
+        tables = wire_tables(header.coarse)
+        rows, sway_levels = _decode_levels(packet[header.size :], header.count, tables, key)
+        sway = tables.sway.values(sway_levels)
+        follows = numbers[0] > self._window.newest >= 0
+        sways = _spread_sway(self._sway if follows else sway, sway, header.count)
         frames = [
-            Frame(number, time_ms, _params(table, levels, number))
-            for number, time_ms, levels in zip(
-                numbers, _spread(anchor_ms, header), rows, strict=True
+            Frame(number, time_ms, _params(tables.face, levels, number), own)
+            for number, time_ms, levels, own in zip(
+                numbers, _spread(anchor_ms, header), rows, sways, strict=True
             )
         ]
         # Only now: a refused packet leaves no trace.
         if sequence > self._window.newest:
-            self._newest_ms = anchor_ms
+            self._newest_ms, self._sway = anchor_ms, sway
         for number in numbers:
             self._window.add(number)
         if key is None:
-            self._keep(_Key(sequence, anchor_ms, header.coarse, rows[-1]))
+            self._keep(_Key(sequence, anchor_ms, header.coarse, rows[-1], sway_levels))
         return frames
 
     def _key_of(self, header: _Header, sequence: int) -> _Key | None:
@@ -280,29 +303,35 @@ def _code(
     return coded, rows[last]
 
 
-def _decode_levels(data: bytes, count: int, table: WireTable, key: _Key | None) -> list[Levels]:
-    """Return the levels of a packet's frames, in order."""
+def _decode_levels(
+    data: bytes, count: int, tables: WireTables, key: _Key | None
+) -> tuple[list[Levels], Levels]:
+    """Return the levels of a packet's frames, in order, and those of the sway."""
     take, finish = unpacker(data)
     rows: dict[int, Levels] = {}
     last = count - 1
+    face, beside = tables.face, tables.sway
 
-    def add(index: int, predicted: Levels, classes: tuple[Width, ...]) -> None:
+    def taken(table: WireTable, predicted: Levels, classes: tuple[Width, ...]) -> Levels:
         kind = int(take((CLASS_MODEL,))[0])
         levels = predicted - table.span + take(classes[kind].models)
         if (levels < table.low).any() or (levels > table.high).any():
             raise RangeError("a frame leaves the range of what a camera can see")
-        rows[index] = levels
+        return levels
 
-    if key is None:
-        rows[last] = table.low + take(table.key)
-    else:
-        add(last, key.levels, table.delta)
+    rows[last] = face.low + take(face.key) if key is None else taken(face, key.levels, face.delta)
     if last:
-        add(0, rows[last], table.delta)
+        rows[0] = taken(face, rows[last], face.delta)
     for index, before, after in between(0, last):
-        add(index, (rows[before] + rows[after]) // 2, table.between)
+        rows[index] = taken(face, (rows[before] + rows[after]) // 2, face.between)
+    sway = beside.low + take(beside.key) if key is None else taken(beside, key.sway, beside.delta)
     finish()
-    return [rows[index] for index in range(count)]
+    return [rows[index] for index in range(count)], sway
+
+
+def _spread_sway(before: Floats, anchor: Floats, count: int) -> list[Floats]:
+    """Return the sways of a packet's frames: a straight line from the one before the packet."""
+    return [before + np.float32(n / count) * (anchor - before) for n in range(1, count + 1)]
 
 
 def _params(table: WireTable, levels: Levels, number: int) -> Params:

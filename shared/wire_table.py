@@ -1,6 +1,6 @@
 """The committed table behind frame packets: how finely each number is sent and how often it varies.
 
-``shared/assets/wire-v3.json`` is made by ``models.build_wire_table`` from fitted training clips.
+``shared/assets/wire-v4.json`` is made by ``models.build_wire_table`` from fitted training clips.
 Changing it changes the bytes of a packet, so a changed table is a new wire version.
 """
 
@@ -22,10 +22,12 @@ from shared.params import (
     LOG_SCALE_LIMITS,
     PARAMS_SIZE,
     ROTATION_LIMIT,
+    SWAY_LIMIT,
+    SWAY_SIZE,
     TRANSLATION_LIMIT,
 )
 
-WIRE_VERSION = 3
+WIRE_VERSION = 4
 DELTA_CLASSES = 4
 # A difference counts as none up to this share of a step: a tenth fewer bits for a tenth more error.
 DEAD_ZONE = 0.6
@@ -36,6 +38,7 @@ POWERS = (1, 2, 4, 8, 16)
 LEAST_WIDTH = 1e-3  # of a prior, levels; a narrower one's tails are no numbers
 
 Levels = npt.NDArray[np.int64]
+Limits = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # smallest and largest values
 Model = Any  # constriction ships no types
 
 
@@ -85,7 +88,7 @@ class Width:
     """The priors of the differences of one class of motion.
 
     Attributes:
-        models: 35 entropy models.
+        models: an entropy model for each number.
         bits: for each of them, what every symbol costs.
     """
 
@@ -93,23 +96,23 @@ class Width:
     bits: tuple[npt.NDArray[np.float64], ...]
 
     def cost(self, symbols: Levels) -> float:
-        """Return the bits that 35 symbols cost."""
+        """Return the bits that a frame's symbols cost."""
         return float(sum(bits[symbol] for bits, symbol in zip(self.bits, symbols, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class WireTable:
-    """Quantiser and priors of every number of a frame.
+    """Quantiser and priors of a frame's N numbers: the face's 35, or the sway's 18.
 
     Attributes:
-        centres: shape (35,), the value of level 0.
-        steps: shape (35,), the distance of two levels, in the unit of each number.
-        low: shape (35,), smallest level that stays inside the limits of ``shared.params``.
-        high: shape (35,), largest one.
-        key: 35 entropy models of levels, counted from ``low``.
+        centres: shape (N,), the value of level 0.
+        steps: shape (N,), the distance of two levels, in the unit of each number.
+        low: shape (N,), smallest level that stays inside the limits of ``shared.params``.
+        high: shape (N,), largest one.
+        key: N entropy models of levels, counted from ``low``.
         delta: for each class of motion, the priors of the differences to another frame, counted
             from ``low - high``.
-        between: likewise, of the differences to the mean of two frames.
+        between: likewise, of the differences to the mean of two frames; none for the sway.
     """
 
     centres: npt.NDArray[np.float64]
@@ -121,111 +124,136 @@ class WireTable:
     between: tuple[Width, ...]
 
     @classmethod
-    def build(
-        cls,
-        centres: npt.NDArray[np.float64],
-        steps: npt.NDArray[np.float64],
-        key: list[Prior],
-        delta: list[list[Prior]],
-        between: list[list[Prior]],
-    ) -> WireTable:
-        """Return the table with its entropy models made.
+    def read(cls, data: Any, limits: Limits, between: bool) -> WireTable:
+        """Return the table of a part of the file, with its entropy models made.
 
         Args:
-            centres: shape (35,).
-            steps: shape (35,).
-            key: 35 priors.
-            delta: 35 priors for each class.
-            between: likewise.
+            data: the part.
+            limits: of each number.
+            between: whether frames between two others are coded.
+
+        Raises:
+            ValueError, TypeError, LookupError, ArithmeticError: it is none.
         """
-        low, high = level_range(centres, steps)
+        centres = np.array(data["centres"], np.float64)
+        steps = np.array(data["steps"], np.float64)
+        if centres.shape != limits[0].shape or steps.shape != limits[0].shape:
+            raise ValueError("the wire table does not describe 35 and 18 numbers")
+        low, high = level_range(centres, steps, limits)
         if (high - low > LEVELS_LIMIT).any():
             raise ValueError("the wire table has steps too fine to be one")
-        spans = high - low
+        key = [Prior.read(prior) for prior in data["key"]]
         return cls(
             centres,
             steps,
             low,
             high,
             tuple(_model(p, a, b) for p, a, b in zip(key, low, high, strict=True)),
-            tuple(_width(priors, spans) for priors in delta),
-            tuple(_width(priors, spans) for priors in between),
+            _widths(data["delta"], high - low),
+            _widths(data["between"], high - low) if between else (),
         )
-
-    @classmethod
-    def parse(cls, text: str, coarse: bool = False) -> WireTable:
-        """Return the fine or the coarse table written by ``models.build_wire_table``.
-
-        Raises:
-            ValueError: it is damaged, or of another version.
-        """
-        try:
-            return cls._read(json.loads(text), coarse)
-        except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise ValueError(f"the wire table is damaged: {error!r}") from error
-
-    @classmethod
-    def _read(cls, whole: Any, coarse: bool) -> WireTable:
-        if whole["version"] != WIRE_VERSION:
-            raise ValueError(f"the wire table has version {whole['version']}, not {WIRE_VERSION}")
-        data = whole["coarse" if coarse else "fine"]
-        table = cls.build(
-            np.array(data["centres"], np.float64),
-            np.array(data["steps"], np.float64),
-            [Prior.read(prior) for prior in data["key"]],
-            [[Prior.read(prior) for prior in priors] for priors in data["delta"]],
-            [[Prior.read(prior) for prior in priors] for priors in data["between"]],
-        )
-        classes = (len(table.delta), len(table.between))
-        if table.steps.shape != (PARAMS_SIZE,) or classes != (DELTA_CLASSES, DELTA_CLASSES):
-            raise ValueError("the wire table does not describe 35 numbers")
-        return table
 
     @property
     def span(self) -> Levels:
-        """The largest difference of two levels of each number, shape (35,)."""
+        """The largest difference of two levels of each number, shape (N,)."""
         return self.high - self.low
 
     def positions(self, values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
-        """Return where 35 values lie between the levels, shape (35,)."""
+        """Return where values lie between the levels, shape (N,)."""
         return (values.astype(np.float64) - self.centres) / self.steps
 
     def nearest(self, positions: npt.NDArray[np.float64]) -> Levels:
-        """Return the levels nearest to 35 positions, inside the limits."""
+        """Return the levels nearest to positions, inside the limits."""
         return np.clip(np.rint(positions).astype(np.int64), self.low, self.high)
 
     def near(self, positions: npt.NDArray[np.float64], predicted: Levels) -> Levels:
-        """Return levels near 35 positions, the predicted ones where these are near enough."""
+        """Return levels near positions, the predicted ones where these are near enough."""
         away = positions - predicted
         moved = np.sign(away) * np.floor(np.abs(away) + 1 - DEAD_ZONE)
         return np.clip(predicted + moved.astype(np.int64), self.low, self.high)
 
     def values(self, levels: Levels) -> npt.NDArray[np.float32]:
-        """Return the values that 35 levels stand for."""
+        """Return the values that levels stand for."""
         return (self.centres + levels * self.steps).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class WireTables:
+    """The tables of a packet's two parts.
+
+    Attributes:
+        face: of the 35 floats.
+        sway: of the sway's 18.
+    """
+
+    face: WireTable
+    sway: WireTable
+
+    @classmethod
+    def parse(cls, text: str, coarse: bool = False) -> WireTables:
+        """Return the fine or the coarse tables written by ``models.build_wire_table``.
+
+        Raises:
+            ValueError: they are damaged, or of another version.
+        """
+        try:
+            whole = json.loads(text)
+            if whole["version"] != WIRE_VERSION:
+                raise ValueError(
+                    f"the wire table has version {whole['version']}, not {WIRE_VERSION}"
+                )
+            data = whole["coarse" if coarse else "fine"]
+            return cls(
+                WireTable.read(data["face"], face_limits(), between=True),
+                WireTable.read(data["sway"], sway_limits(), between=False),
+            )
+        except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"the wire table is damaged: {error!r}") from error
+
+
 @lru_cache
-def wire_table(coarse: bool = False) -> WireTable:
-    """Return the committed table, fine or coarse, read once."""
+def wire_tables(coarse: bool = False) -> WireTables:
+    """Return the committed tables, fine or coarse, read once."""
     asset = resources.files("shared") / "assets" / f"wire-v{WIRE_VERSION}.json"
-    return WireTable.parse(asset.read_text(encoding="utf-8"), coarse)
+    return WireTables.parse(asset.read_text(encoding="utf-8"), coarse)
 
 
-def level_range(
-    centres: npt.NDArray[np.float64], steps: npt.NDArray[np.float64]
-) -> tuple[Levels, Levels]:
-    """Return the smallest and largest level of each number that Params takes."""
+def wire_table(coarse: bool = False) -> WireTable:
+    """Return the committed table of the 35 floats."""
+    return wire_tables(coarse).face
+
+
+def face_limits() -> Limits:
+    """Return the smallest and largest value of each of the 35 floats, shape (35,) each."""
     bottom = np.full(PARAMS_SIZE, -EXPRESSION_LIMIT)
     top = np.full(PARAMS_SIZE, EXPRESSION_LIMIT)
     camera = EXPRESSION_SIZE
     bottom[camera], top[camera] = LOG_SCALE_LIMITS
     bottom[camera + 1 : camera + 4], top[camera + 1 : camera + 4] = -ROTATION_LIMIT, ROTATION_LIMIT
     bottom[camera + 4 :], top[camera + 4 :] = -TRANSLATION_LIMIT, TRANSLATION_LIMIT
+    return bottom, top
+
+
+def sway_limits() -> Limits:
+    """Return the smallest and largest value of each number of a sway, shape (18,) each."""
+    return np.full(SWAY_SIZE, -SWAY_LIMIT), np.full(SWAY_SIZE, SWAY_LIMIT)
+
+
+def level_range(
+    centres: npt.NDArray[np.float64], steps: npt.NDArray[np.float64], limits: Limits
+) -> tuple[Levels, Levels]:
+    """Return the smallest and largest level of each number inside its limits."""
+    bottom, top = limits
     # One level inside, so that rounding to float32 cannot step over a limit.
     low = np.floor((bottom - centres) / steps).astype(np.int64) + 1
     high = np.ceil((top - centres) / steps).astype(np.int64) - 1
     return low, high
+
+
+def _widths(classes: Any, spans: Levels) -> tuple[Width, ...]:
+    if len(classes) != DELTA_CLASSES:
+        raise ValueError("the wire table has another number of classes")
+    return tuple(_width([Prior.read(prior) for prior in priors], spans) for priors in classes)
 
 
 def _width(priors: list[Prior], spans: Levels) -> Width:

@@ -63,7 +63,7 @@ class Sketch:
         self.references += 1
         return np.full((256, 256, 3), image.mean(), np.uint8)
 
-    def render(self, params: Params) -> tuple[Floats, Floats]:
+    def render(self, params: Params, sway: Floats) -> tuple[Floats, Floats]:
         return np.asarray(params.camera.rotation, np.float32), np.zeros(0, np.float32)
 
     def paint(self, faces: Floats, displacement: Floats, heard: Floats | None) -> Image:

@@ -18,7 +18,7 @@ from shared.call_receiver import CallReceiver
 from shared.claim import Claim
 from shared.errors import BadInputError
 from shared.link_config import LinkSettings
-from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Frame, Params
+from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, SWAY_SIZE, Floats, Frame, Params
 from shared.sdp import SignallingError
 from shared.voice_inbox import VoicePacket
 
@@ -32,17 +32,26 @@ def track(count: int, seed: int = 1, motion: float = 1.0) -> list[Params]:
     # Middle values and spreads as of a talking head in its crop.
     spread = np.r_[np.ones(EXPRESSION_SIZE), 0.05, 0.1, 0.1, 0.05, 0.03, 0.03, 0.0001]
     centre = np.r_[np.zeros(EXPRESSION_SIZE), -1.5, 0, 0, 0, 0.5, 0.55, 0]
-    sways = sum(
+    motions = sum(
         np.sin(2 * np.pi * (rng.uniform(0.05, 1.2, PARAMS_SIZE) * time_s + rng.random(PARAMS_SIZE)))
         for _ in range(3)
     )
     jitter = rng.normal(0, 0.02, (count, PARAMS_SIZE))
-    return [Params.from_vector(row) for row in centre + spread * (motion * sways / 2 + jitter)]
+    return [Params.from_vector(row) for row in centre + spread * (motion * motions / 2 + jitter)]
 
 
 def frames(count: int, seed: int = 1) -> list[Frame]:
     """Return a track as frames, 40 ms apart."""
-    return [Frame(i, i * 40, params) for i, params in enumerate(track(count, seed))]
+    beside = sways(count, seed)
+    return [Frame(i, i * 40, params, beside[i]) for i, params in enumerate(track(count, seed))]
+
+
+def sways(count: int, seed: int = 1) -> Floats:
+    """Return slow motion of hair and shoulders, shape (count, 18)."""
+    rng = np.random.default_rng(seed)
+    time_s = np.arange(count)[:, None] / 25
+    waves = np.sin(2 * np.pi * (rng.uniform(0.05, 0.5, SWAY_SIZE) * time_s + rng.random(SWAY_SIZE)))
+    return (0.02 * waves).astype(np.float32)
 
 
 @dataclass

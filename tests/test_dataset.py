@@ -238,3 +238,12 @@ def test_a_file_without_clips_is_refused(tmp_path: Path) -> None:
     photographs = tracked_file(tmp_path / "photos.npz", clips=0, photographs=2)
     with pytest.raises(BadInputError, match="no clip"):
         Pairs(TrackedClips.load(photographs), seed=1, count=1)
+
+
+def test_a_pair_s_displacement_tells_of_hair_and_shoulders(pairs: Pairs) -> None:
+    alone = pairs.pair(0, 3, Augmentation.none(), swayed=False)
+    swayed = pairs.pair(0, 3, Augmentation.none())
+    changed = (swayed["displacement"] - alone["displacement"]).abs().amax(dim=0)
+    assert changed.max() > 1e-4
+    assert changed[swayed["faces"][:3].amax(dim=0) > 0].max() == 0
+    assert torch.equal(swayed["faces"], alone["faces"])

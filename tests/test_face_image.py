@@ -20,6 +20,7 @@ from shared.lips import OPENING
 from shared.params import Camera, Params
 from shared.procrustes import register
 from shared.rasteriser import rasterise
+from shared.sway import still
 from tests.faces import NOSE, dot, drawn, face_model, neutral, person, posed
 
 SIZE = 256
@@ -295,3 +296,17 @@ def test_a_turned_head_takes_its_hair_along_less_than_its_face(renderer: FaceRen
     along = (turned - straight)[:, 0] * np.sign(turned[NOSE, 0] - straight[NOSE, 0])
     forehead, hair = along[OVAL[0]], along[APRON_START + len(OVAL)]
     assert hair < forehead - 0.03
+
+
+def test_a_sway_moves_what_is_beside_the_face_and_fades_towards_it(renderer: FaceRenderer) -> None:
+    home, driving = renderer.pose(NOBODY, neutral()), renderer.pose(NOBODY, moved(neutral()))
+    image = renderer.draw(driving, home)
+    sway = still()
+    sway[0] = 0.1
+    added = image.swayed(sway) - image.displacement
+    assert not added[..., 1].any()
+    np.testing.assert_allclose(added[..., 0], 0.1 * image.beside, atol=1e-6)
+    assert not image.beside[image.nmfc.max(axis=2) > 0].any()
+    assert image.beside[0, 0] == image.beside[-1, -1] == 1
+    assert 0.1 < np.mean((image.beside > 0.01) & (image.beside < 0.99)) < 0.6
+    np.testing.assert_array_equal(image.swayed(still()), image.displacement)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shared.face_model import FaceModel
-from shared.gated_filter import GAP_MS, OPENING, GatedFilter
+from shared.gate import GAP_MS
+from shared.gated_filter import OPENING, GatedFilter
 from shared.openings import openings_by_expression
 from shared.params import Camera, Params
 from shared.wire_table import wire_table

@@ -23,6 +23,7 @@ from shared.errors import BadInputError
 from shared.layers import Layers
 from shared.params import Camera, Params
 from shared.person import PersonFinder
+from shared.sway import still as still_sway
 from shared.tracker import Image, Tracker
 from tests.faces import face_model
 
@@ -239,7 +240,7 @@ def test_lanes_paint_at_the_same_time_what_one_alone_paints(photograph: Image) -
         under_way: deque[Future[Image]] = deque()
         for params in moved:
             # What a call does: the next frame is drawn while the one before is painted.
-            under_way.append(lanes.submit(generator.paint, *generator.render(params)))
+            under_way.append(lanes.submit(generator.paint, *generator.render(params, still_sway())))
             if len(under_way) == 2:
                 together.append(under_way.popleft().result())
         together += [one.result() for one in under_way]
@@ -295,3 +296,18 @@ def test_with_the_shipped_network_a_picture_comes_back(photograph: Image) -> Non
     assert still.dtype == np.uint8
     moved = generator.generate(shifted(generator.reference_params, right=0.08))
     assert np.abs(moved.astype(int) - still).mean() > 1
+
+
+def test_shoulders_move_by_their_sway_and_the_face_does_not(photograph: Image) -> None:
+    generator = Generator(Engine.load(), face_model())
+    generator.set_reference(photograph)
+    params, sway = generator.reference_params, still_sway()
+    sway[9] = 0.05  # everything down
+    faces, displacement = (part.copy() for part in generator.render(params, still_sway()))
+    same, moved = generator.render(params, sway)
+    np.testing.assert_array_equal(same[:, :3], faces[:, :3])
+    face = faces[0, :3].max(axis=0) > 0
+    np.testing.assert_allclose(moved[0][:, face], displacement[0][:, face], atol=1e-6)
+    # Far from the face all of it is there.
+    np.testing.assert_allclose((moved - displacement)[0, 1, -1, [0, -1]], 0.05, atol=1e-6)
+    np.testing.assert_allclose((moved - displacement)[0, 0], 0, atol=1e-6)

@@ -25,11 +25,12 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Pairs:
 
 def test_a_picture_moved_onto_itself_is_itself(pairs: Pairs) -> None:
     same = int(pairs.images[0][0])
-    reference, driving, warped, layers = moved(pairs, same, same)
+    reference, driving, warped, layers, swayed = moved(pairs, same, same)
     assert torch.equal(reference, driving)
     assert (warped - driving).abs().max() < 0.02
     # Of the person's soft edge half is the backdrop, which is guessed there.
     assert (layers - driving).abs().mean() < 0.02
+    assert (swayed - layers).abs().mean() < 0.01
 
 
 def test_validation_pairs_start_at_the_first_picture(pairs: Pairs) -> None:
@@ -55,4 +56,4 @@ def test_the_command_writes_figures_and_pictures(tmp_path: Path) -> None:
             assert figures["layers"] > figures["copy"]
     sheet = cv2.imread(str(tmp_path / "geometry.png"))
     assert sheet is not None
-    assert sheet.shape[1] == 4 * 256
+    assert sheet.shape[1] == 5 * 256

@@ -11,6 +11,7 @@ from benchmarks.guessing import LEADS, SETTINGS, errors, measure, report
 from benchmarks.sending import Sent
 from shared.face_model import FaceModel
 from shared.params import Params
+from shared.sway import still
 from tests.sending import track
 
 
@@ -28,7 +29,7 @@ def clip(model: FaceModel, rolls: np.ndarray) -> list[Sent]:
         rotation = np.array([0, 0, roll], np.float32)
         params = Params(start.expression, replace(start.camera, rotation=rotation))
         points = model.points(identity, params)
-        sent.append(Sent(picture, points, identity, *(4 * [params]), 0, {}))
+        sent.append(Sent(picture, points, identity, *(4 * [params]), *(2 * [still()]), 0, {}))
     return sent
 
 

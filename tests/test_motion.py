@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,8 +14,9 @@ from receiver.motion import (
     between,
     beyond,
     fades,
+    sway_between,
 )
-from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Frame, Params
+from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, SWAY_SIZE, Camera, Frame, Params
 
 
 def face(sequence: int, roll: float, smile: float = 0.0) -> Frame:
@@ -66,3 +69,12 @@ def test_frames_of_one_time_do_no_harm() -> None:
     one, other = face(3, 0.1), face(3, 0.2)
     Params.from_vector(between(one, other, 120).to_vector())
     Params.from_vector(beyond(one, other, 160).to_vector())
+
+
+@pytest.mark.parametrize(("at_ms", "share"), [(40, 0), (50, 0.25), (80, 1), (0, 0), (200, 1)])
+def test_hair_and_shoulders_go_straight_from_frame_to_frame(at_ms: float, share: float) -> None:
+    before, after = (
+        replace(face(n, 0), sway=np.full(SWAY_SIZE, sway, np.float32))
+        for n, sway in ((1, 0.1), (2, -0.1))
+    )
+    np.testing.assert_allclose(sway_between(before, after, at_ms), 0.1 - 0.2 * share, atol=1e-6)

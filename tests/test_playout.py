@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from receiver.motion import GUESSED_MS
 from receiver.playout import CAPACITY, STALE_MS, Playout
 from shared.latency import Latency
 from shared.outgoing import Outgoing
+from shared.params import SWAY_SIZE
 from shared.tally import LOSSY_MS
 from shared.wire import FrameDecoder
 from shared.wire_errors import StaleKeyError, TruncatedError
@@ -280,3 +282,18 @@ async def test_lost_packets_hardly_freeze_the_picture(link: str, most: float) ->
         shown = shown_over(link, seed)
         ratios.append(freeze_ratio(shown, shown[-1]))
     assert np.mean(ratios) < most
+
+
+def test_a_frame_drawn_between_two_has_its_hair_and_shoulders_between() -> None:
+    playout = Playout(20.0)
+    for number, sway in ((0, 0.0), (1, 0.1), (3, 0.3)):
+        pushed = replace(frame(number), sway=np.full(SWAY_SIZE, sway, np.float32))
+        playout.push(pushed, number * 40 + OFFSET_MS)
+        if number < 3:
+            playout.pop(number * 40 + OFFSET_MS + 20)
+    due = playout.next_due_ms()
+    assert due is not None
+    guessed = playout.pop(due)
+    assert guessed is not None
+    assert guessed.sequence == 2
+    np.testing.assert_allclose(guessed.sway, 0.2, atol=1e-6)

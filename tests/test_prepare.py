@@ -218,3 +218,14 @@ def test_the_command_writes_both_files(clip: Path, tmp_path: Path) -> None:
 def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="name the data folder"):
         prepare.main(tmp_path, tmp_path / "out")
+
+
+def test_hair_and_shoulders_are_measured_since_the_first_frame(
+    tracked: Tracked, tmp_path: Path
+) -> None:
+    assert len(tracked.sways) == FRAMES
+    assert not tracked.sways[0].any()
+    assert 0 < np.abs(tracked.sways[-1]).max() < 0.05
+    prepare.save(tmp_path / "tracked.npz", [tracked])
+    read = TrackedClips.load(tmp_path / "tracked.npz").sways
+    np.testing.assert_allclose(read, tracked.sways, atol=1e-4)

@@ -23,7 +23,7 @@ def test_a_receiver_holds_every_frame_or_the_one_before(latency: Latency) -> Non
     sent = frames(60)
     pairs = list(held(sent, latency))
     assert [frame for frame, _ in pairs] == sent
-    moved = [np.abs(f.params.to_vector() - p.to_vector()).max() for f, p in pairs]
+    moved = [np.abs(f.params.to_vector() - p.params.to_vector()).max() for f, p in pairs]
     assert max(moved) < 2
 
 

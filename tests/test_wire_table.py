@@ -23,11 +23,11 @@ from models.build_wire_table import (
 from models.prepare import Tracked, save
 from models.tracked import TrackedClips
 from shared.face_model import FaceModel
-from shared.params import PARAMS_SIZE, Params
+from shared.params import PARAMS_SIZE, SWAY_LIMIT, SWAY_SIZE, Params
 from shared.wire_coder import Coded, pack
-from shared.wire_table import Prior, WireTable, wire_table
+from shared.wire_table import Prior, WireTables, wire_table, wire_tables
 from tests.faces import face_model, person, posed
-from tests.sending import track
+from tests.sending import sways, track
 
 
 @pytest.mark.parametrize("coarse", [False, True])
@@ -40,16 +40,32 @@ def test_the_committed_table_covers_every_legal_value(coarse: bool) -> None:
         assert (table.nearest(table.positions(values)) == levels).all()
 
 
+@pytest.mark.parametrize("coarse", [False, True])
+def test_every_legal_sway_has_a_level(coarse: bool) -> None:
+    table = wire_tables(coarse).sway
+    for levels in (table.low, table.high):
+        assert (np.abs(table.values(levels)) <= SWAY_LIMIT).all()
+        assert (table.nearest(table.positions(table.values(levels))) == levels).all()
+
+
+def test_a_table_without_the_sway_is_refused() -> None:
+    text = (resources.files("shared") / "assets" / "wire-v4.json").read_text("utf-8")
+    data = json.loads(text)
+    data["fine"]["sway"]["steps"].pop()
+    with pytest.raises(ValueError, match="35 and 18"):
+        WireTables.parse(json.dumps(data))
+
+
 def test_coarse_steps_are_three_times_as_wide() -> None:
     np.testing.assert_allclose(wire_table(True).steps / wire_table().steps, 3, rtol=1e-3)
 
 
 def test_a_table_of_another_version_is_refused() -> None:
-    text = (resources.files("shared") / "assets" / "wire-v3.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v4.json").read_text("utf-8")
     data = json.loads(text)
     data["version"] = 1
     with pytest.raises(ValueError, match="version 1"):
-        WireTable.parse(json.dumps(data))
+        WireTables.parse(json.dumps(data))
 
 
 @pytest.mark.parametrize(
@@ -59,11 +75,12 @@ def test_a_table_of_another_version_is_refused() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["key", "delta", "between"])
 def test_a_prior_that_is_none_is_refused(kind: str, prior: list[float]) -> None:
-    text = (resources.files("shared") / "assets" / "wire-v3.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v4.json").read_text("utf-8")
     data = json.loads(text)
-    (data["fine"]["key"] if kind == "key" else data["fine"][kind][1])[3] = prior
+    face = data["fine"]["face"]
+    (face["key"] if kind == "key" else face[kind][1])[3] = prior
     with pytest.raises(ValueError, match=r"wire table|unpack"):
-        WireTable.parse(json.dumps(data))
+        WireTables.parse(json.dumps(data))
 
 
 @pytest.mark.parametrize(
@@ -107,11 +124,14 @@ def test_a_fitted_prior_costs_little_more_than_the_entropy() -> None:
 def test_a_table_is_built_from_any_tracks_and_keeps_its_error() -> None:
     params = np.stack([p.to_vector() for seed in range(3) for p in track(60, seed)]).astype(float)
     model = FaceModel.load()
-    made = json.dumps(build(params, np.repeat(np.arange(3), 60), model))
-    table = WireTable.parse(made)
+    beside = np.concatenate([sways(60, seed) for seed in range(3)]).astype(float)
+    made = json.dumps(build(params, beside, np.repeat(np.arange(3), 60), model))
+    tables = WireTables.parse(made)
+    table = tables.face
+    assert tables.sway.steps.shape == (SWAY_SIZE,)
     assert table.steps.shape == (PARAMS_SIZE,)
     assert added_error(model, params, table.centres, table.steps) < 0.003
-    assert (WireTable.parse(made, coarse=True).steps > table.steps).all()
+    assert (WireTables.parse(made, coarse=True).face.steps > table.steps).all()
 
 
 def test_frames_are_fitted_clip_by_clip_as_the_sender_would(tmp_path: Path) -> None:
@@ -122,6 +142,7 @@ def test_frames_are_fitted_clip_by_clip_as_the_sender_would(tmp_path: Path) -> N
         item.times = [*range(length)]
         items.append(item)
     save(tmp_path / "tracked.npz", items)
-    params, clip = fitted(TrackedClips.load(tmp_path / "tracked.npz"), face_model())
+    params, beside, clip = fitted(TrackedClips.load(tmp_path / "tracked.npz"), face_model())
     assert params.shape == (CLIP_FRAMES, PARAMS_SIZE)  # three frames show no motion
+    assert beside.shape == (CLIP_FRAMES, SWAY_SIZE)
     assert set(clip) == {0}
