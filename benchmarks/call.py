@@ -65,6 +65,7 @@ class SenderReport(BaseModel):
     frames_sent: int
     frames_still: int
     frames_without_face: int
+    frames_dropped: int
     sender_fps: float
     payload_kbps: float
     wire_kbps: float

@@ -36,7 +36,7 @@ class Sent:
         fitted: the same, put right by the picture.
         smoothed: the same after the sender's filter.
         received: those after quantisation.
-        swayed: how hair and shoulders moved beside them, (18,), crop sides.
+        swayed: how hair and shoulders moved beside them, (32,), crop sides.
         sway: the same after quantisation.
         payload: bytes of the frame's packet.
         milliseconds: time spent by stage: `track`, `fit`, `align`, `sway`, `encode`, `decode`.

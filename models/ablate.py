@@ -201,6 +201,10 @@ def main(
     start: Annotated[
         Path | None, typer.Option(help="Checkpoint of lite to go on from, discriminators too.")
     ] = None,
+    recognition: Annotated[
+        Path | None,
+        typer.Option(help="vladmandic-face-api-1.7.15.tgz; without it nothing asks who it is."),
+    ] = None,
     every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 50,
     threads: Annotated[
         int | None, typer.Option(help="Of torch; left out, one a core.", min=1)
@@ -226,7 +230,8 @@ def main(
                TimeRemainingColumn())  # fmt: skip
     with Progress(*columns) as progress:
         for variant in chosen:
-            trainer = trainer_of(variant, settings, out / variant.name, perceptual, start)
+            folder = out / variant.name
+            trainer = trainer_of(variant, settings, folder, perceptual, start, recognition)
             task = progress.add_task(variant.name, total=steps, completed=trainer.step)
             for _ in train(trainer, pairs, batch, workers, every):
                 progress.update(task, completed=trainer.step)

@@ -225,7 +225,7 @@ def build(
 
     Args:
         params: shape (N, 35), training frames as fitted, every frame of a clip in order.
-        sways: shape (N, 18), the same frames' sways.
+        sways: shape (N, 32), the same frames' sways.
         clip: shape (N,), which clip each belongs to.
         model: the face model they were fitted with.
     """

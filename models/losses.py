@@ -12,6 +12,7 @@ from models.crops import EYES, MOUTH, corners_around, cut, part_of
 from models.headgan import Rebuilt
 from models.landmarks import LandmarkDistance
 from models.perceptual import PerceptualDistance
+from models.recognition import IdentityDistance
 
 # The perceptual terms look at the whole picture and, once more, at a square on the face: where
 # people look.
@@ -42,7 +43,8 @@ class LossWeights:
     face_perceptual: float = 0.18
     adversarial: float = 0.5
     matching: float = 5.0
-    landmarks: float = 0.8
+    landmarks: float = 1.6
+    identity: float = 3.0
 
 
 def reconstruction_loss(
@@ -54,6 +56,7 @@ def reconstruction_loss(
     adversary: Adversary | None = None,
     audio: Tensor | None = None,
     landmarks: LandmarkDistance | None = None,
+    identity: IdentityDistance | None = None,
 ) -> tuple[Tensor, dict[str, float]]:
     """Return the loss and its terms.
 
@@ -66,6 +69,7 @@ def reconstruction_loss(
         adversary: the discriminators; None leaves their terms out.
         audio: audio features, (N, audio), which they know of in a preset that has them.
         landmarks: distance of the tracker's points; None leaves its term out.
+        identity: distance of dlib's embeddings; None leaves its term out.
     """
     emphasis = _emphasis(faces).to(target.dtype)
     terms = {
@@ -85,6 +89,8 @@ def reconstruction_loss(
         terms["warped_perceptual"] = perceptual(rebuilt.warped, features)
     if landmarks is not None:
         terms["landmarks"] = landmarks(rebuilt.image, target, faces)
+    if identity is not None:
+        terms["identity"] = identity(rebuilt.image, target, faces)
     if adversary is not None:
         terms |= adversary.terms(rebuilt.image, target, faces, audio)
     total = sum(

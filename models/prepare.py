@@ -51,7 +51,7 @@ class Tracked:
         people: PNG files of where the person is in each of these, by the same rows.
         sounds: features of the sound at each of these (`shared.sound_features`), in 8 bits, by
             the same rows; one without is silent.
-        sways: shape (N, 18), float32, crop sides; how hair and shoulders moved since the first
+        sways: shape (N, 32), float32, crop sides; how hair and shoulders moved since the first
             frame; empty where nobody measured it.
     """
 

@@ -30,7 +30,7 @@ class TrackedClips:
         names: clip names, in order.
         points: shape (N, 478, 3), float32, crop sides, clip after clip.
         times: shape (N,), frame number in its clip.
-        sways: shape (N, 18), float32, crop sides, how hair and shoulders moved since a clip's first
+        sways: shape (N, 32), float32, crop sides, how hair and shoulders moved since a clip's first
             frame; zeros in a packed file: each pair of pictures has its own.
         clip: shape (N,), index into `names`.
         image_rows: shape (M,), rows of `points` that have a picture.

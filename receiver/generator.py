@@ -93,7 +93,7 @@ class Generator:
 
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
-            sway: how hair and shoulders moved beside them, (18,); None is not at all.
+            sway: how hair and shoulders moved beside them, (32,); None is not at all.
             heard: features of its sound (`shared.sound_features`); None is silence.
         """
         return self.paint(*self.render(params, still() if sway is None else sway), heard)
@@ -103,7 +103,7 @@ class Generator:
 
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
-            sway: how hair and shoulders moved beside them, (18,).
+            sway: how hair and shoulders moved beside them, (32,).
 
         Returns:
             The face images of this frame and two past, (1, 9, 256, 256), and the displacement,

@@ -57,7 +57,7 @@ def between(before: Frame, after: Frame, at_ms: float) -> Params:
 
 
 def sway_between(before: Frame, after: Frame, at_ms: float) -> Floats:
-    """Return the sway at a time between two frames, shape (18,); theirs beside them."""
+    """Return the sway at a time between two frames, shape (32,); theirs beside them."""
     share = (at_ms - before.captured_ms) / max(after.captured_ms - before.captured_ms, 1)
     return before.sway + np.float32(min(max(share, 0.0), 1.0)) * (after.sway - before.sway)
 

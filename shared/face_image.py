@@ -119,20 +119,24 @@ class FaceImage:
         return self.displacement + self.beside[..., None] * sway_field(sway, len(self.beside))
 
 
+def face_colours(model: FaceModel) -> Floats:
+    """Return the colours of the skin's vertices, (468, 3): the mean face, normalised."""
+    skin = model.mean[:SKIN_COUNT]
+    low, high = skin.min(axis=0), skin.max(axis=0)
+    # Zero means "no face": colours start a little above it.
+    return np.asarray(0.05 + 0.95 * (skin - low) / (high - low), np.float32)
+
+
 class FaceRenderer:
     """Draws face images of one size; keeps the constant parts."""
 
     def __init__(self, model: FaceModel, size: int = 256) -> None:
         self._model = model
         self._size = size
-        skin = model.mean[:SKIN_COUNT]
-        low, high = skin.min(axis=0), skin.max(axis=0)
-        colours = (skin - low) / (high - low)
-        # Zero means "no face": colours start a little above it.
         uncoloured = np.zeros((APRON_START - SKIN_COUNT + APRON_COUNT, 3))
         lips = POINT_COUNT - SKIN_COUNT
         uncoloured[lips : lips + len(OPENING)] = MOUTH_COLOUR
-        self._colours = np.concatenate([0.05 + 0.95 * colours, uncoloured]).astype(np.float32)
+        self._colours = np.concatenate([face_colours(model), uncoloured]).astype(np.float32)
         face = _with_openings(model.triangles)
         parts = [face, _eye_triangles(), _apron_triangles()]
         self._triangles = np.concatenate(parts).astype(np.int32)

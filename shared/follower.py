@@ -58,6 +58,6 @@ class SwayGate:
         self._gate, self._steps = Gate(), wire_tables().sway.steps
 
     def apply(self, sway: Floats, captured_ms: float) -> Floats:
-        """Return a frame's sway without its tremble, shape (18,)."""
+        """Return a frame's sway without its tremble, shape (32,)."""
         shown = self._gate.apply(sway / self._steps, captured_ms) * self._steps
         return shown.astype(sway.dtype)

@@ -17,7 +17,7 @@ EXPRESSION_SIZE = 28
 CAMERA_SIZE = 7
 PARAMS_SIZE = EXPRESSION_SIZE + CAMERA_SIZE
 # Beside these, how hair and shoulders move (`shared.sway`): cosines down, across, for x and y.
-SWAY_WAVES = 3
+SWAY_WAVES = 4
 SWAY_SIZE = 2 * SWAY_WAVES**2
 
 # No face a camera can see lies outside these; a peer that sends more is broken or hostile.
@@ -115,7 +115,7 @@ class Frame:
             without a face take a number and are not sent.
         captured_ms: capture time on the sender's call clock, whole milliseconds from its start.
         params: the 35 floats.
-        sway: how hair and shoulders move beside them, shape (18,), crop sides (`shared.sway`).
+        sway: how hair and shoulders move beside them, shape (32,), crop sides (`shared.sway`).
     """
 
     sequence: int

@@ -21,7 +21,7 @@ from shared.params import SWAY_SIZE, SWAY_WAVES, Floats
 
 
 def still() -> Floats:
-    """Return the sway of what stands still, shape (18,)."""
+    """Return the sway of what stands still, shape (32,)."""
     return np.zeros(SWAY_SIZE, np.float32)
 
 
@@ -29,7 +29,7 @@ def sway_field(sway: Floats, size: int) -> Floats:
     """Return a sway's displacement, shape (S, S, 2), crop sides, x then y.
 
     Args:
-        sway: shape (18,): for x and then y, the amplitudes of the cosines, down and then across.
+        sway: shape (32,): for x and then y, the amplitudes of the cosines, down and then across.
         size: pixels a side.
     """
     waves = cosines(size).astype(np.float32)

@@ -52,7 +52,7 @@ class SwayMeter:
         self._sway = still()
 
     def measure(self, picture: Image, params: Params) -> Floats:
-        """Return a frame's sway, shape (18,), crop sides.
+        """Return a frame's sway, shape (32,), crop sides.
 
         Args:
             picture: the frame's crop, RGB uint8 (256, 256, 3).
@@ -71,14 +71,14 @@ def share(person: Mask) -> Floats:
 
 
 def measure(frame: Grey, key: Grey, person: Floats, drawn: FaceImage, start: Floats) -> Floats:
-    """Return the sway that takes a moved key picture nearest to a frame, shape (18,).
+    """Return the sway that takes a moved key picture nearest to a frame, shape (32,).
 
     Args:
         frame: uint8 (S, S).
         key: the key picture, likewise.
         person: where the key picture shows the person, (S, S), in [0, 1].
         drawn: the frame's face against the key picture's, of the same size.
-        start: a sway to look on from, shape (18,): flow finds what is near.
+        start: a sway to look on from, shape (32,): flow finds what is near.
     """
     displacement = drawn.swayed(start)
     moved = mesh_warp(key, displacement)
@@ -95,7 +95,7 @@ def measure(frame: Grey, key: Grey, person: Floats, drawn: FaceImage, start: Flo
 
 
 def _robust_fit(wanted: Array, weights: Array) -> Array:
-    """Return the amplitudes, (18,), for flow (cells, 2), iteratively reweighted."""
+    """Return the amplitudes, (32,), for flow (cells, 2), iteratively reweighted."""
     waves = cosines(CELLS)
     basis = np.einsum("ya,xb->yxab", waves, waves).reshape(CELLS**2, -1)
     ridge = RIDGE * CELLS**2 * np.eye(basis.shape[1])

@@ -54,8 +54,8 @@ from shared.wire_table import (
 )
 
 MAX_FRAMES = 8
-# Eight times 35 numbers of at most 24 bits, 18 more, and the header.
-PACKET_LIMIT = 7 + MAX_FRAMES * 106 + 55
+# Eight times 35 numbers of at most 24 bits, 32 more, and the header.
+PACKET_LIMIT = 7 + MAX_FRAMES * 106 + 97
 KEY_PACKETS = 4
 MAX_DISTANCE = 31
 SEQUENCE_BITS = 15

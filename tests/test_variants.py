@@ -61,7 +61,7 @@ def test_each_variant_lacks_one_part() -> None:
     lacking = [
         [part for part, there in asdict(variant).items() if there is False] for variant in VARIANTS
     ]
-    parts = ("displacement", "mask", "perceptual", "adversary", "landmarks")
+    parts = ("displacement", "mask", "perceptual", "adversary", "landmarks", "identity")
     assert lacking == [[], *([part] for part in parts)]
 
 

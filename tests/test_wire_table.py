@@ -52,7 +52,7 @@ def test_a_table_without_the_sway_is_refused() -> None:
     text = (resources.files("shared") / "assets" / "wire-v4.json").read_text("utf-8")
     data = json.loads(text)
     data["fine"]["sway"]["steps"].pop()
-    with pytest.raises(ValueError, match="35 and 18"):
+    with pytest.raises(ValueError, match="35 and 32"):
         WireTables.parse(json.dumps(data))
 
 
