@@ -74,6 +74,7 @@ def sender_report() -> SenderReport:
             "frames_sent": FRAMES,
             "frames_still": 0,
             "frames_without_face": 0,
+            "frames_dropped": 0,
             "sender_fps": 25.0,
             "payload_kbps": 2.5,
             "wire_kbps": 9.0,

@@ -21,7 +21,7 @@ from receiver.generator import Generator
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.layers import Layers
-from shared.params import Camera, Params
+from shared.params import SWAY_WAVES, Camera, Params
 from shared.person import PersonFinder
 from shared.sway import still as still_sway
 from shared.tracker import Image, Tracker
@@ -302,7 +302,7 @@ def test_shoulders_move_by_their_sway_and_the_face_does_not(photograph: Image) -
     generator = Generator(Engine.load(), face_model())
     generator.set_reference(photograph)
     params, sway = generator.reference_params, still_sway()
-    sway[9] = 0.05  # everything down
+    sway[SWAY_WAVES**2] = 0.05  # everything down
     faces, displacement = (part.copy() for part in generator.render(params, still_sway()))
     same, moved = generator.render(params, sway)
     np.testing.assert_array_equal(same[:, :3], faces[:, :3])
