@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.identity import Identity
 from benchmarks.packaged import fetch
-from benchmarks.retracking import Difference, Retracker, is_frontal
+from benchmarks.retracking import Difference, Retracker, difference, is_frontal
 from benchmarks.scores import SQUEEZENET
 from benchmarks.sending import Sent, send
 from models.perceptual import PerceptualDistance
@@ -97,7 +97,7 @@ class Judge:
         figures["ssim"] = _mean(ssim(frame.original, frame.rebuilt) for frame in scored)
         figures["copy_psnr"] = _mean(psnr(frame.original, frame.reference) for frame in scored)
         figures["mesh_warp_psnr"] = _mean(psnr(frame.original, frame.warped) for frame in scored)
-        figures |= self._likeness(scored[::EVERY])
+        figures |= self._likeness(shown[0], scored[::EVERY])
         figures |= self._motion(sent[1:], scored)
         figures["shimmer"] = shimmer(scored)
         order = np.argsort([frame.psnr for frame in scored])
@@ -124,36 +124,47 @@ class Judge:
             shown.append(Rebuilt(frame.picture, reference, warped, rebuilt, frame.points, score))
         return shown
 
-    def _likeness(self, frames: list[Rebuilt]) -> dict[str, float]:
-        identity, ours, theirs = [], [], []
+    def _likeness(self, first: Rebuilt, frames: list[Rebuilt]) -> dict[str, float]:
+        reference = self._identity.embed(first.original, first.points)
+        identity, unmoved, ours, theirs = [], [], [], []
         for frame in frames:
             original = self._identity.embed(frame.original, frame.points)
             rebuilt = self._identity.embed(frame.rebuilt, frame.points)
             identity.append(float(np.linalg.norm(original - rebuilt)))
+            unmoved.append(float(np.linalg.norm(original - reference)))
             ours.append(self._distance(frame.original, frame.rebuilt))
             theirs.append(self._distance(frame.original, frame.reference))
         return {
             "identity": _mean(identity),
+            "copy_identity": _mean(unmoved),
             "perceptual": _mean(ours),
             "copy_perceptual": _mean(theirs),
         }
 
     def _motion(self, sent: list[Sent], shown: list[Rebuilt]) -> dict[str, float]:
-        """Return how the rebuilt head moves, and what the tracker makes of the original again."""
-        figures: dict[str, float] = {}
+        """Return how the rebuilt head moves, and what the tracker makes of the original again.
+
+        And how far what was sent is from the tracker's word: aligned, filtered and quantised.
+        """
+        frontal = [is_frontal(frame.tracked) for frame in sent]
+        told = [difference(frame.received, frame.tracked) for frame in compress(sent, frontal)]
+        figures = {
+            "expression_sent": _mean(own.expression for own in told),
+            "pose_sent_deg": _mean(own.pose_deg for own in told),
+        }
         for pictures, expression, pose in (
             ([frame.rebuilt for frame in shown], "expression_error", "pose_error_deg"),
             ([frame.original for frame in shown], "expression_noise", "pose_noise_deg"),
         ):
             with Retracker(self._model, sent[0].identity) as tracker:
-                found: list[Difference] = [
-                    difference
+                # The tracker keeps state: it sees the turned faces too, which do not count.
+                seen: list[Difference | None] = [
+                    tracker.compare(picture, frame.tracked)
                     for frame, picture in zip(sent, pictures, strict=True)
-                    if (difference := tracker.compare(picture, frame.tracked)) is not None
-                    and is_frontal(frame.tracked)
                 ]
-            figures[expression] = _mean(difference.expression for difference in found)
-            figures[pose] = _mean(difference.pose_deg for difference in found)
+            found = [own for own in compress(seen, frontal) if own is not None]
+            figures[expression] = _mean(own.expression for own in found)
+            figures[pose] = _mean(own.pose_deg for own in found)
         return figures
 
     def _distance(self, original: Image, other: Image) -> float:

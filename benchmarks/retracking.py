@@ -52,9 +52,15 @@ class Retracker:
         points = self._tracker.track(picture)
         if points is None:
             return None
-        fitted = self._model.fit(points / np.float32(len(picture)), self._identity)
-        expression = np.square(fitted.expression - driving.expression).mean()
-        return Difference(float(np.sqrt(expression)), turned_deg(fitted, driving))
+        return difference(
+            self._model.fit(points / np.float32(len(picture)), self._identity), driving
+        )
+
+
+def difference(one: Params, other: Params) -> Difference:
+    """Return how far two fits of one face lie apart."""
+    expression = np.square(one.expression - other.expression).mean()
+    return Difference(float(np.sqrt(expression)), turned_deg(one, other))
 
 
 def turned_deg(one: Params, other: Params) -> float:

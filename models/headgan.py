@@ -45,6 +45,10 @@ RESIDUAL_SHARE = 0.5
 # Picture sides from which on all of the mesh's motion is believed: where a gate closes amid so much
 # of it, the picture is torn, and on strangers gates close in the wrong places.
 WHOLE_MOTION = 0.1
+# Picture sides: how far beyond the reference's border a person goes on, above it and beside it. A
+# head that was cut off ends soon; repeated, its edge would stand there as a column. Below it the
+# body goes on.
+ABOVE, BESIDE = 0.05, 0.2
 UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
 
@@ -349,10 +353,21 @@ def lay(reference: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
         where the backdrop is seen that they hid, (N, 2, 256, 256).
     """
     moved = warp(reference[:, :4], flow).float()
-    person = (moved[:, 3:4] + 1) / 2
+    person = (moved[:, 3:4] + 1) / 2 * _within(flow, reference.shape[-1])
     hidden = (1 - person) * (reference[:, 3:4] + 1) / 2
     picture = person * moved[:, :3] + (1 - person) * reference[:, 4:]
     return picture, torch.cat([person, hidden], dim=1)
+
+
+def _within(flow: Tensor, size: int) -> Tensor:
+    """Return 1 where a flow points into the reference, less beyond it, (N, 1, S, S), in [0, 1]."""
+    flow = resize(flow, size).float()
+    places = (torch.arange(size, device=flow.device, dtype=torch.float32) + 0.5) / size
+    x, y = flow[:, 0:1] + places, flow[:, 1:2] + places[:, None]
+    above = (1 + y / ABOVE).clamp(0, 1)
+    beside = (1 + torch.minimum(x, 1 - x) / BESIDE).clamp(0, 1)
+    within: Tensor = above * beside
+    return within
 
 
 def mouth_of(face: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from models.headgan import (
+    ABOVE,
+    BESIDE,
     RESIDUAL_SHARE,
     SEEN_ALL,
     SEEN_FROM,
@@ -356,9 +359,30 @@ def test_where_all_is_the_person_the_whole_picture_is_warped() -> None:
     reference = layered(torch.ones(64, 64))
     flow = resize(torch.randn(1, 2, 8, 8) * 0.1, 64)
     picture, seen = lay(reference, flow)
-    torch.testing.assert_close(picture, warp(reference[:, :3], flow), atol=1e-5, rtol=0)
-    assert (seen[:, 0] > 1 - 1e-5).all()
-    assert seen[:, 1].abs().max() < 1e-5
+    within = seen[0, 0] > 1 - 1e-5
+    assert within[16:-16, 16:-16].all()
+    warped = warp(reference[:, :3], flow)
+    torch.testing.assert_close(picture[..., within], warped[..., within], atol=1e-5, rtol=0)
+
+
+def test_who_was_cut_off_ends_soon_above_and_later_beside_and_goes_on_below() -> None:
+    reference, down = layered(torch.ones(64, 64)), torch.zeros(1, 2, 64, 64)
+    down[:, 1] = -32 / 64
+    person = lay(reference, down)[1][0, 0]
+    assert (person[32:] == 1).all()
+    assert 0 < person[30].mean() < 1  # two rows above the picture
+    assert not person[: 32 - math.ceil(64 * ABOVE)].any()
+    aside = lay(reference, to_the_right(32))[1][0, 0]
+    assert (aside[:, 32:] == 1).all()
+    assert (aside[:, :32].diff(dim=1) >= 0).all()
+    assert not aside[:, : 32 - math.ceil(64 * BESIDE)].any()
+    assert (lay(reference, -down)[1][0, 0] == 1).all()
+
+
+def test_a_flow_of_another_size_ends_a_person_alike() -> None:
+    reference = layered(torch.ones(64, 64))
+    small, large = (lay(reference, to_the_right(32)[..., :n, :n])[1] for n in (16, 64))
+    torch.testing.assert_close(small, large, atol=1e-5, rtol=0)
 
 
 def test_where_nobody_is_the_backdrop_stands() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.retracking import Retracker, is_frontal, turned_deg
+from benchmarks.retracking import Retracker, difference, is_frontal, turned_deg
 from benchmarks.sending import send
 from shared.params import Camera, Params
 from tests.faces import face_model, neutral
@@ -25,6 +25,14 @@ def turned(*rotation: float) -> Params:
 def test_the_angle_between_two_heads(rotation: tuple[float, float, float]) -> None:
     assert turned_deg(neutral(), turned(*rotation)) == pytest.approx(np.degrees(0.3), abs=1e-3)
     assert turned_deg(turned(*rotation), turned(*rotation)) == pytest.approx(0, abs=1e-3)
+
+
+def test_expressions_differ_by_their_rms() -> None:
+    other = neutral().expression.copy()
+    other[:7] += 2  # a quarter of them
+    apart = difference(Params(other, turned(0, 0.1, 0).camera), neutral())
+    assert apart.expression == pytest.approx(1)
+    assert apart.pose_deg == pytest.approx(np.degrees(0.1), abs=1e-3)
 
 
 @pytest.mark.parametrize(
