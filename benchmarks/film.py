@@ -26,7 +26,7 @@ def write_film(call: Call, comparison: Comparison, path: Path, tick: Callable[[]
         path: the film, ``.mp4``.
         tick: called once for every frame of it.
     """
-    above = f"Rebuilt from 35 numbers a frame, {call.sender.wire_kbps:.1f} kbps"
+    above = f"Rebuilt from numbers alone, {call.sender.wire_kbps:.1f} kbps"
     first = min(comparison.shown)
     rebuilt = comparison.shown[first]
     height, width = side_by_side([Panel(rebuilt, above)] * 2, _ZOOM).shape[:2]

@@ -19,7 +19,7 @@ from shared.errors import BadInputError, HeadCallError
 from shared.latency import Latency
 
 _HELP = """
-Call a receiver: film a face and send it as 35 numbers a frame, about 4 kbps.
+Call a receiver: film a face and send it as 35 numbers a frame, about 11 kbps with all headers.
 
 The receiver rebuilds the picture from one photograph, which is sent once at the start: the first
 frame that looks into the camera, or --ref.
