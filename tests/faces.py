@@ -44,6 +44,14 @@ def person(random: np.random.Generator) -> Floats:
     return random.normal(0, 0.7, len(face_model().identity)).astype(np.float32)
 
 
+def textured(random: np.random.Generator, side: int = 256) -> Image:
+    """Return a picture, RGB (side, side, 3), with noise of several sizes, as skin has it."""
+    grey = np.full((side, side), 128, np.float32)
+    for sigma, height in ((1.5, 90), (4, 250), (12, 900)):
+        grey += height * cv2.GaussianBlur(random.normal(0, 1, grey.shape), (0, 0), sigma)
+    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
 def drawn(identity: Floats, params: Params) -> Image:
     """Return a picture of a face, RGB (256, 256, 3): a dim mask with a white dot on its nose."""
     renderer = FaceRenderer(face_model())

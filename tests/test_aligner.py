@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +16,7 @@ from shared.metrics import psnr
 from shared.openings import openings
 from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Floats, Params
 from shared.pictures import Image
-from tests.faces import face_model, neutral, person
+from tests.faces import face_model, neutral, person, textured
 
 SIDE = 256
 
@@ -45,11 +44,7 @@ class Scene:
 def scene() -> Scene:
     random = np.random.default_rng(3)
     identity, home = person(random), neutral()
-    # Noise of several sizes, as skin has it.
-    key = np.full((SIDE, SIDE), 128, np.float32)
-    for sigma, height in ((1.5, 90), (4, 250), (12, 900)):
-        key += height * cv2.GaussianBlur(random.normal(0, 1, key.shape), (0, 0), sigma)
-    picture = np.repeat(np.clip(key, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    picture = textured(random, SIDE)
     true = shaken(home, random, turn=0.06, shift=0.02, expression=0.3)
     renderer = FaceRenderer(face_model(), SIDE)
     drawn = renderer.draw(renderer.pose(identity, true), renderer.pose(identity, home))

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
-from benchmarks.sending import send
 from models import landmarks
 from models.landmarks import ROOM, SIDE, LandmarkDistance, Landmarks, _compute, _squares
 from shared.errors import BadInputError
-from shared.face_image import FaceRenderer
-from tests.faces import face_model
+from tests.shown import Shown
 
 torch.set_num_threads(1)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A real face: picture (1, 3, 256, 256), face image (1, 3, 256, 256), tracked points."""
-
-    image: Tensor
-    face: Tensor
-    points: Tensor
-
-
 @pytest.fixture(scope="module")
 def shown(demo_clip: Path) -> Shown:
-    frame = list(send(demo_clip, face_model(), 5))[-1]
-    renderer = FaceRenderer(face_model())
-    shape = renderer.pose(frame.identity, frame.tracked)
-    nmfc = renderer.draw(shape, shape).nmfc
-    image, face = (
-        torch.from_numpy(np.ascontiguousarray(own.transpose(2, 0, 1)[None], np.float32))
-        for own in (frame.picture, nmfc)
-    )
-    return Shown(image / 127.5 - 1, face, torch.from_numpy(frame.points[:468]))
+    return Shown.of(demo_clip)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +27,7 @@ def distance() -> LandmarkDistance:
 
 
 def test_points_are_where_mediapipe_finds_them(shown: Shown, distance: LandmarkDistance) -> None:
-    points = shown.points[:, :2]
+    points = shown.points[:468, :2]
     low, high = points.amin(dim=0), points.amax(dim=0)
     half = ROOM * float((high - low).max())
     centre = low + high - 1  # in [-1, 1]

@@ -7,16 +7,13 @@ import io
 import json
 import math
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from benchmarks.sending import send
 from models import recognition
 from models.recognition import (
     HALVED,
@@ -29,8 +26,7 @@ from models.recognition import (
     read_arrays,
 )
 from shared.errors import BadInputError
-from shared.face_image import FaceRenderer
-from tests.faces import face_model
+from tests.shown import Shown
 
 torch.set_num_threads(1)
 
@@ -90,26 +86,9 @@ def distance(archive: Path, monkeypatch: pytest.MonkeyPatch) -> IdentityDistance
     return IdentityDistance(archive)
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A real face: picture and face image, (1, 3, 256, 256), and tracked points, (478, 3)."""
-
-    image: Tensor
-    face: Tensor
-    points: np.ndarray
-
-
 @pytest.fixture(scope="module")
 def shown(demo_clip: Path) -> Shown:
-    frame = list(send(demo_clip, face_model(), 5))[-1]
-    renderer = FaceRenderer(face_model())
-    shape = renderer.pose(frame.identity, frame.tracked)
-    nmfc = renderer.draw(shape, shape).nmfc
-    image, face = (
-        torch.from_numpy(np.ascontiguousarray(own.transpose(2, 0, 1)[None], np.float32))
-        for own in (frame.picture, nmfc)
-    )
-    return Shown(image / 127.5 - 1, face, frame.points)
+    return Shown.of(demo_clip)
 
 
 def test_another_archive_is_refused(archive: Path, tmp_path: Path) -> None:
@@ -144,7 +123,7 @@ def test_faces_are_cut_upright_with_the_eyes_at_their_places(
 ) -> None:
     for quarter in range(4):  # a picture on its side is cut alike
         face = torch.rot90(shown.face, quarter, (2, 3))
-        points = torch.from_numpy(shown.points[[33, 263], :2]) * 2 - 1
+        points = shown.points[[33, 263], :2] * 2 - 1
         for _ in range(quarter):
             points = torch.stack([points[:, 1], -points[:, 0]], dim=1)
         where = distance.cuts(face)[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -19,7 +18,7 @@ from shared.person import PersonFinder
 from shared.pictures import Image
 from shared.sway import still, sway_field
 from shared.sway_meter import SwayMeter
-from tests.faces import face_model, neutral, person
+from tests.faces import face_model, neutral, person, textured
 
 SIDE = 256
 
@@ -43,10 +42,7 @@ class Scene:
 def scene() -> Scene:
     random = np.random.default_rng(3)
     identity, home = person(random), neutral()
-    key = np.full((SIDE, SIDE), 128, np.float32)
-    for sigma, height in ((1.5, 90), (4, 250), (12, 900)):
-        key += height * cv2.GaussianBlur(random.normal(0, 1, key.shape), (0, 0), sigma)
-    picture = np.repeat(np.clip(key, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    picture = textured(random, SIDE)
     renderer = FaceRenderer(face_model(), SIDE)
     shape = renderer.pose(identity, home)
     sway = random.normal(0, 0.006, SWAY_SIZE).astype(np.float32)
