@@ -344,6 +344,8 @@ def held_together(gate: Tensor, displacement: Tensor) -> Tensor:
 def lay(reference: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
     """Return the reference after the person moved and the backdrop did not.
 
+    Beyond the reference's border the person ends, see `ABOVE`.
+
     Args:
         reference: its layers, (N, 7, 256, 256), in [-1, 1].
         flow: (N, 2, h, w), picture sides.

@@ -78,7 +78,7 @@ class TrackedClips:
                 names=[str(name) for name in own["names"]],
                 points=_unpacked(path, own) if part else _prepared(path, own),
                 times=own["times"],
-                sways=_sways(own),
+                sways=_sways(path, own),
                 clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
                 image_rows=own["image_rows"],
                 image_bytes=own["image_bytes"],
@@ -110,9 +110,15 @@ class TrackedClips:
         return np.asarray(cv2.resize(mask, (PICTURE_SIZE, PICTURE_SIZE)), np.uint8)
 
 
-def _sways(own: dict[str, npt.NDArray[np.generic]]) -> Floats:
-    count = len(own["times"])
-    return own.get("sways", np.zeros((count, SWAY_SIZE))).astype(np.float32)
+def _sways(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:
+    """Return the sways that a file of `models.prepare` holds; none are in a packed one."""
+    shape = (len(own["times"]), SWAY_SIZE)
+    sways = own.get("sways", np.zeros(shape))
+    if sways.shape != shape:
+        raise BadInputError(
+            f"{path} holds the sways of another version: run `python -m models.prepare` again"
+        )
+    return sways.astype(np.float32)
 
 
 def _prepared(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:

@@ -77,6 +77,13 @@ def test_points_of_another_version_are_refused(path: Path, tmp_path: Path) -> No
         TrackedClips.load(tmp_path / "older.npz")
 
 
+def test_sways_of_another_version_are_refused(path: Path, tmp_path: Path) -> None:
+    with np.load(path) as data:
+        np.savez(tmp_path / "older.npz", **{**data, "sways": data["sways"][:, :18]})
+    with pytest.raises(BadInputError, match=r"sways of another version: run .*models\.prepare"):
+        TrackedClips.load(tmp_path / "older.npz")
+
+
 def npy() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.zeros(3))
