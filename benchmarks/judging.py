@@ -117,7 +117,7 @@ class Judge:
         shown, stillness = [], Stillness()
         for frame, sound in zip(sent, heard, strict=True):
             params = adapt(frame.received, first.fitted, self._generator.reference_params)
-            rebuilt = stillness.apply(self._generator.generate(params, frame.sway, sound))
+            rebuilt = stillness.apply(self._generator.generate(params, frame.detail, sound))
             driving = self._renderer.pose(frame.identity, frame.received)
             warped = mesh_warp(reference, self._renderer.draw(driving, home).displacement)
             score = psnr(frame.picture, rebuilt)

@@ -93,7 +93,7 @@ class Rebuilder:
             if number in got:
                 frame = got[number]
                 params = adapt(frame.params, material.origin, generator.reference_params)
-                picture = stillness.apply(generator.generate(params, frame.sway))
+                picture = stillness.apply(generator.generate(params, frame.detail))
             shown.append(picture)
         return shown[1:]
 

@@ -73,7 +73,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Return a clip's figures, one entry a setting."""
     sent = list(send(clip, model))
-    frames = [Frame(n, n * FRAME_MS, frame.smoothed, frame.swayed) for n, frame in enumerate(sent)]
+    frames = [Frame(n, n * FRAME_MS, frame.smoothed, frame.seen) for n, frame in enumerate(sent)]
     points = []
     for latency in latencies:
         with tempfile.TemporaryDirectory() as folder:

@@ -10,14 +10,14 @@ from time import perf_counter
 from benchmarks.video import read_frames
 from shared.aligner import Aligner
 from shared.crop import Crop
+from shared.detail import Detail
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
-from shared.follower import SwayGate
+from shared.follower import DetailMeter
 from shared.gated_filter import GatedFilter
 from shared.params import Floats, Frame, Params
 from shared.person import PersonFinder
 from shared.pictures import Image
-from shared.sway_meter import SwayMeter
 from shared.tracker import Points, Tracker
 from shared.wire import FrameDecoder, FrameEncoder
 
@@ -36,10 +36,10 @@ class Sent:
         fitted: the same, put right by the picture.
         smoothed: the same after the sender's filter.
         received: those after quantisation.
-        swayed: how hair and shoulders moved beside them, (32,), crop sides.
-        sway: the same after quantisation.
+        seen: what the picture shows beside them.
+        detail: the same after quantisation.
         payload: bytes of the frame's packet.
-        milliseconds: time spent by stage: `track`, `fit`, `align`, `sway`, `encode`, `decode`.
+        milliseconds: time spent by stage: `track`, `fit`, `align`, `detail`, `encode`, `decode`.
         number: of the frame in the clip.
     """
 
@@ -50,8 +50,8 @@ class Sent:
     fitted: Params
     smoothed: Params
     received: Params
-    swayed: Floats
-    sway: Floats
+    seen: Detail
+    detail: Detail
     payload: int
     milliseconds: dict[str, float]
     number: int = 0
@@ -79,8 +79,7 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
     """
     crop: Crop | None = None
     aligner: Aligner | None = None
-    meter: SwayMeter | None = None
-    gate = SwayGate()
+    meter: DetailMeter | None = None
     encoder, decoder, gated = FrameEncoder(), FrameDecoder(), GatedFilter(model)
     with Tracker() as tracker, PersonFinder() as finder:
         for number, image in enumerate(read_frames(clip)):
@@ -102,23 +101,23 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
             if aligner is None or meter is None:
                 aligner = Aligner(model, identity, picture, fitted)
                 person = finder.find(picture)
-                meter = SwayMeter(model, identity, picture, person, fitted)
+                meter = DetailMeter(model, identity, picture, person, fitted)
             else:
                 fitted = aligner.align(picture, fitted)
             align_end = perf_counter()
             smoothed = gated.apply(fitted, number * FRAME_MS)
             smooth_end = perf_counter()
-            swayed = gate.apply(meter.measure(picture, smoothed), number * FRAME_MS)
-            sway_end = perf_counter()
-            packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed, swayed)])
+            seen = meter.measure(picture, smoothed, number * FRAME_MS)
+            seen_at = perf_counter()
+            packet = encoder.encode([Frame(number, number * FRAME_MS, smoothed, seen)])
             encoded = perf_counter()
             received = decoder.decode(packet)[0]
             times = {
                 "track": tracked_at - start,
                 "fit": align_start - fit_start + smooth_end - align_end,
                 "align": align_end - align_start,
-                "sway": sway_end - smooth_end,
-                "encode": encoded - sway_end,
+                "detail": seen_at - smooth_end,
+                "encode": encoded - seen_at,
                 "decode": perf_counter() - encoded,
             }
             yield Sent(
@@ -129,8 +128,8 @@ def send(clip: Path, model: FaceModel, frames: int | None = None) -> Iterator[Se
                 fitted,
                 smoothed,
                 received.params,
-                swayed,
-                received.sway,
+                seen,
+                received.detail,
                 len(packet),
                 {stage: 1000 * seconds for stage, seconds in times.items()},
                 number,

@@ -79,7 +79,7 @@ class Stages:
                     under_way.popleft().result()
                     made += 1
                 under_way.append(
-                    lanes.submit(generator.paint, *generator.render(frame.params, frame.sway))
+                    lanes.submit(generator.paint, *generator.render(frame.params, frame.detail))
                 )
         return (made + len(under_way)) / (perf_counter() - start)
 
@@ -101,7 +101,7 @@ class Stages:
         marks.append(perf_counter())
         received = self._received = self._decoder.decode(self.packet)[0]
         marks.append(perf_counter())
-        geometry = self._generator.render(received.params, received.sway)
+        geometry = self._generator.render(received.params, received.detail)
         marks.append(perf_counter())
         self._generator.paint(*geometry)
         marks.append(perf_counter())

@@ -1,4 +1,4 @@
-"""Making shared/assets/wire-v4.json: quantiser steps and priors from tracked training clips.
+"""Making shared/assets/wire-v5.json: quantiser steps and priors from tracked training clips.
 
     python -m models.build_wire_table build/tracked-train.npz
 
@@ -19,10 +19,11 @@ import typer
 
 from models.tracked import TrackedClips
 from shared.command import run_command
+from shared.detail import MOUTH_SIZE, SWAY_WAVES
 from shared.face_model import FaceModel
 from shared.gate import Gate
 from shared.gated_filter import GatedFilter
-from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, SWAY_SIZE, Params
+from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params
 from shared.wire import FRAME_MS, between
 from shared.wire_table import (
     DELTA_CLASSES,
@@ -34,6 +35,7 @@ from shared.wire_table import (
     Prior,
     face_limits,
     level_range,
+    mouth_limits,
     sway_limits,
 )
 
@@ -44,8 +46,10 @@ Array = npt.NDArray[np.float64]
 # Point error that rounding adds, share of the eye distance RMS; with the dead zone's the promise of
 # 0.003 is kept.
 TARGET_ERROR = 0.0028
-# Crop sides. Twice as much costs the moved picture 0.1 dB: shoulders have fine patterns.
+# Crop sides, of a motion that is everywhere the same. Twice as much costs the moved picture 0.1 dB:
+# shoulders have fine patterns. A cosine moves less on average, see `sway_steps`.
 SWAY_STEP = 0.0016
+MOUTH_STEP = 0.3  # standard deviations: a few levels of brightness
 COARSE = 3.0  # width of the coarse steps in fine ones
 PACKET_FRAMES = (1, 3, 7)  # sizes of packets that differences are counted in
 KEY_REACH = 9  # frames from a key to the last packet that builds on it, at most
@@ -116,7 +120,7 @@ def choose_steps(model: FaceModel, params: Array, centres: Array) -> Array:
         scale *= TARGET_ERROR / added_error(model, params, centres, steps)
     steps = scale / effects
     steps[-1] = DEPTH_STEP
-    return np.array([float(f"{step:.4g}") for step in steps])
+    return _rounded(steps)
 
 
 def cost(prior: Prior, counts: Counts, low: int, high: int) -> float:
@@ -219,13 +223,14 @@ def mean_differences(levels: Levels, clip: npt.NDArray[np.integer]) -> Differenc
 
 
 def build(
-    params: Array, sways: Array, clip: npt.NDArray[np.integer], model: FaceModel
+    params: Array, sways: Array, mouths: Array, clip: npt.NDArray[np.integer], model: FaceModel
 ) -> dict[str, object]:
     """Return the table as JSON's types.
 
     Args:
         params: shape (N, 35), training frames as fitted, every frame of a clip in order.
         sways: shape (N, 32), the same frames' sways.
+        mouths: shape (N, 6), their mouths.
         clip: shape (N,), which clip each belongs to.
         model: the face model they were fitted with.
     """
@@ -233,16 +238,30 @@ def build(
     centres[EXPRESSION_SIZE:] = np.round(np.median(params[:, EXPRESSION_SIZE:], axis=0), 3)
     fine = choose_steps(model, params, centres)
     params = smoothed(model, params, clip, fine)
-    sways = gated(sways, clip)
+    sway, mouth = sway_steps(), np.full(MOUTH_SIZE, MOUTH_STEP)
+    details = {
+        "sway": (gated(sways, sway, clip), sway, sway_limits()),
+        "mouth": (gated(mouths, mouth, clip), mouth, mouth_limits()),
+    }
     table: dict[str, object] = {"version": WIRE_VERSION}
     for name, width in (("fine", 1.0), ("coarse", COARSE)):
-        steps = np.array([float(f"{width * step:.4g}") for step in fine])
-        beside = np.full(SWAY_SIZE, float(f"{width * SWAY_STEP:.4g}"))
-        table[name] = {
-            "face": _part(params, clip, centres, steps, face_limits(), between=True),
-            "sway": _part(sways, clip, np.zeros(SWAY_SIZE), beside, sway_limits(), between=False),
-        }
+        steps = _rounded(width * fine)
+        parts = {"face": _part(params, clip, centres, steps, face_limits(), between=True)}
+        for part, (values, own, limits) in details.items():
+            zeros, steps = np.zeros(len(own)), _rounded(width * own)
+            parts[part] = _part(values, clip, zeros, steps, limits, between=False)
+        table[name] = parts
     return table
+
+
+def sway_steps() -> Array:
+    """Return the steps of a sway's numbers, shape (32,): each adds the same error on average."""
+    energies = np.where(np.arange(SWAY_WAVES) > 0, 0.5, 1.0)  # of a cosine, and of what is constant
+    return np.tile(SWAY_STEP / np.sqrt(np.outer(energies, energies)).ravel(), 2)
+
+
+def _rounded(steps: Array) -> Array:
+    return np.array([float(f"{step:.4g}") for step in steps])
 
 
 def _part(
@@ -285,19 +304,21 @@ def smoothed(model: FaceModel, params: Array, clip: npt.NDArray[np.integer], ste
     return np.array(rows, np.float64)
 
 
-def gated(sways: Array, clip: npt.NDArray[np.integer]) -> Array:
-    """Return the sways as the sender's gate leaves them."""
+def gated(values: Array, steps: Array, clip: npt.NDArray[np.integer]) -> Array:
+    """Return a part of the detail as the sender's gate leaves it."""
     rows = []
     for number in np.unique(clip):
         gate = Gate()
-        for place, row in enumerate(sways[clip == number] / SWAY_STEP):
-            rows.append(gate.apply(row, place * FRAME_MS) * SWAY_STEP)
+        for place, row in enumerate(values[clip == number] / steps):
+            rows.append(gate.apply(row, place * FRAME_MS) * steps)
     return np.array(rows, np.float64)
 
 
-def fitted(clips: TrackedClips, model: FaceModel) -> tuple[Array, Array, npt.NDArray[np.int64]]:
-    """Return parameters and sway of every frame of every clip, and the clip of each."""
-    rows, sways, owners = [], [], []
+def fitted(
+    clips: TrackedClips, model: FaceModel
+) -> tuple[Array, Array, Array, npt.NDArray[np.int64]]:
+    """Return parameters, sway and mouth of every frame of every clip, and the clip of each."""
+    rows, sways, mouths, owners = [], [], [], []
     for number in range(len(clips.names)):
         own = clips.points[clips.clip == number]
         if len(own) < CLIP_FRAMES:
@@ -305,10 +326,12 @@ def fitted(clips: TrackedClips, model: FaceModel) -> tuple[Array, Array, npt.NDA
         identity = model.calibrate(own[0])
         rows += [model.fit(points, identity).to_vector() for points in own]
         sways.append(clips.sways[clips.clip == number])
+        mouths.append(clips.mouths[clips.clip == number])
         owners += [number] * len(own)
     return (
         np.array(rows, np.float64),
         np.concatenate(sways).astype(np.float64),
+        np.concatenate(mouths).astype(np.float64),
         np.array(owners, np.int64),
     )
 

@@ -25,6 +25,9 @@ from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
 from shared.layers import Layers, Mask
+from shared.mouth import closed, mouth_basis
+from shared.mouth_meter import brightness, light_inside
+from shared.mouth_meter import measure as look_inside
 from shared.openings import openings
 from shared.optical_flow import SIDE, grey
 from shared.params import Floats, Params
@@ -40,12 +43,13 @@ FAR_SHARE, OTHERWISE_SHARE = 0.4, 0.25
 FAR_OF, OTHERWISE_OF = 2, 4
 # By which eyes and mouth differ in a lively clip.
 OPENING_STEPS = np.array([0.2, 0.2, 0.3], np.float32)
-PHOTO_SHARE = 0.15  # of the pairs come from photographs: twelve times more people than in clips
+PHOTO_SHARE = 0.25  # of the pairs come from photographs: twelve times more people than in clips
 # Around the face of a photograph the mesh's displacement undoes the motion exactly, as it never
 # does in a clip: there a photograph would teach the flow not to look, so it is not judged.
 JUDGED_MARGIN = 6  # pixels around a photograph's face
 SWAY_PASSES = 2  # a sender's flow looks on from the frame before; that of a pair from what it found
-UNSWAYED_SHARE = 0.1  # of the pairs of clips: the mesh alone must do where the flow finds nothing
+# Of the pairs: the mesh alone must do where the flow finds nothing or the mouth is not told of.
+UNSWAYED_SHARE, UNTOLD_SHARE = 0.1, 0.1
 # A call may have no sound, or have it too late for a frame: what was spoken last is then missing.
 SILENT_SHARE, CUT_SHARE = 0.25, 0.25
 LONGEST_CUT = 5  # steps of 20 ms
@@ -98,14 +102,21 @@ class Pairs(Dataset[dict[str, Tensor]]):
         if self.photos and random.random() < PHOTO_SHARE:
             photo = self.photos[random.integers(len(self.photos))]
             return self.photo_pair(photo, (reference, driving), augmentation)
-        swayed = not self.augment or random.random() >= UNSWAYED_SHARE
-        pair = self.pair(reference, driving, augmentation, swayed)
+        swayed, told = (
+            not self.augment or random.random() >= share for share in (UNSWAYED_SHARE, UNTOLD_SHARE)
+        )
+        pair = self.pair(reference, driving, augmentation, swayed, told)
         if self.augment:
             deafen(pair["audio"], random)
         return pair
 
     def pair(
-        self, reference: int, driving: int, augmentation: Augmentation, swayed: bool = True
+        self,
+        reference: int,
+        driving: int,
+        augmentation: Augmentation,
+        swayed: bool = True,
+        told: bool = True,
     ) -> dict[str, Tensor]:
         """Return one pair of a clip's pictures by their indices.
 
@@ -114,6 +125,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
             driving: index of the picture to rebuild.
             augmentation: the change on both.
             swayed: whether the displacement tells of hair and shoulders as well.
+            told: whether the face image tells how light the inside of the mouth is.
 
         Returns:
             `reference`, (7, 256, 256) uint8, the layers of `shared.layers`; `target`,
@@ -130,7 +142,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         # Before the clip's start the first frame stands in for the past ones.
         shapes = [self._pose(identity, max(row - back, first)) for back in range(PAST)]
         target = self._view(driving, shapes[0])
-        pair = self._draw(home, target, shapes[1:], augmentation, swayed)
+        pair = self._draw(home, target, shapes[1:], augmentation, swayed, told)
         judged = torch.ones(1, PICTURE_SIZE, PICTURE_SIZE, dtype=torch.bool)
         return pair | {"judged": judged, "audio": torch.from_numpy(clips.sound(driving))}
 
@@ -165,12 +177,15 @@ class Pairs(Dataset[dict[str, Tensor]]):
         past: list[FaceShape],
         augmentation: Augmentation,
         swayed: bool,
+        told: bool = True,
     ) -> dict[str, Tensor]:
         home, target = home.change(augmentation), target.change(augmentation)
         shapes = [target.shape, *(augmentation.shape(shape) for shape in past)]
-        drawn = [self.renderer.draw(shape, home.shape) for shape in shapes]
+        seen = light_inside(home.image, home.shape.mouth)
+        face = self.renderer.draw(home.shape, home.shape, seen).nmfc
+        light = _light(target, brightness(home.image, face), told)
+        drawn = [self.renderer.draw(shape, home.shape, light) for shape in shapes]
         sway = self._sway(home, target) if swayed else still()
-        face = self.renderer.draw(home.shape, home.shape).nmfc
         return {
             "reference": _planes(Layers.split(home.image, home.person).stack()),
             "target": _planes(target.image),
@@ -220,6 +235,12 @@ class Pairs(Dataset[dict[str, Tensor]]):
     def _pose(self, identity: Floats, row: int) -> FaceShape:
         params: Params = self.model.fit(self.clips.points[row], identity)
         return self.renderer.pose(identity, params)
+
+
+def _light(view: View, face: float, told: bool) -> Floats:
+    """Return how light a mouth's inside is, (8, 9), in [0, 1], as a receiver knows it."""
+    mouth = look_inside(view.image, view.shape.mouth, face) if told else closed()
+    return mouth_basis().light(mouth) * np.float32(face)
 
 
 def deafen(audio: Tensor, random: np.random.Generator) -> None:

@@ -8,7 +8,8 @@ tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
   warping", section 3.2) is a first flow, at full resolution, gate and residual are a quarter of its
   size, and the flow network works on features already warped by it; the share is `RESIDUAL_SHARE`;
 * the rendering network sees the driving face image at its finer scales too, since a mouth is less
-  than a pixel high at the coarsest, and paints the open mouth whatever was warped there;
+  than a pixel high at the coarsest, and paints the open mouth over what the face image tells of it
+  (`shared.mouth`), whatever was warped there;
 * the reference comes in layers (`shared.layers`): the person is warped at full resolution and
   laid over a backdrop that stands still;
 * that is mixed with the painted picture by a mask, so what was seen stays sharp and only what was
@@ -26,6 +27,7 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
 from models.presets import Preset
 from models.spade import SLOPE, AdaInBlock, SpadeBlock, instance_norm, resize, warp
+from shared.face_image import MOUTH_DARK, MOUTH_WHITE
 
 PAST = 3  # frames of the driving face image: the current one and two past (section 3.3)
 FACE_CHANNELS = 3
@@ -49,7 +51,6 @@ WHOLE_MOTION = 0.1
 # head that was cut off ends soon; repeated, its edge would stand there as a column. Below it the
 # body goes on.
 ABOVE, BESIDE = 0.05, 0.2
-UNSEEN_LEVEL = -0.7  # of the warped reference in a mouth that was not seen: dark, as mouths are
 
 
 class Scales(NamedTuple):
@@ -316,8 +317,8 @@ class HeadGan(nn.Module):
         unseen = unseen_mouth(face, features.mouth)
         if self.preset.compose:
             warped, seen = lay(reference, flow)
-            # Lips stretched over an open mouth would be copied: nothing is shown there instead.
-            warped = warped + unseen * (UNSEEN_LEVEL - warped)
+            # Lips stretched over an open mouth would be copied: what is told of it stands instead.
+            warped = warped + unseen * (mouth_level(face) - warped)
             middle = middle * (1 - resize(unseen, middle.shape[-1]))
             middle = torch.cat([middle, resize(face, middle.shape[-1])], dim=1)
             fine = _fold(torch.cat([warped, face, seen], dim=1), self.preset.stride)
@@ -375,10 +376,16 @@ def _within(flow: Tensor, size: int) -> Tensor:
 def mouth_of(face: Tensor) -> Tensor:
     """Return where a face image (N, 3, H, W) shows the inside of the mouth, (N, 1, H, W), 0 or 1.
 
-    Its colour has z without x or y (`shared.face_image.MOUTH_COLOUR`).
+    Its colour has z without x or y (`shared.face_image.mouth_colour`).
     """
     inside = (face[:, 2:3] > MOUTH_Z) & (face[:, 0:1] < NO_FACE) & (face[:, 1:2] < NO_FACE)
     return inside.to(face.dtype)
+
+
+def mouth_level(face: Tensor) -> Tensor:
+    """Return how light a face image (N, 3, H, W) says its mouth is, (N, 1, H, W), in [-1, 1]."""
+    light: Tensor = (face[:, 2:3] - MOUTH_DARK) * (2 / (MOUTH_WHITE - MOUTH_DARK)) - 1
+    return light.clamp(-1, 1)
 
 
 def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
     python -m models.make_sample build/clips/WolfgangLanger_Pexels.mp4
 
 writes `models/weights/sample.npz`: the first frame in layers, and the numbers of frames spread over
-the clip, each with those of the two frames before it.
+the clip, mouths included, each with those of the two frames before it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
 from shared.layers import Layers
-from shared.params import Floats
+from shared.mouth_meter import MouthMeter
+from shared.params import Floats, Params
 from shared.person import PersonFinder
 from shared.tracker import Tracker
 
@@ -37,9 +38,9 @@ def make_sample(clip: Path, path: Path, frames: int) -> int:
     """
     model = FaceModel.load()
     stride = max(PAST, len(frame_times(clip)) // (frames + 1))
-    past: deque[Floats] = deque(maxlen=PAST)
-    runs: list[Floats] = []
-    home: Floats | None = None
+    past: deque[tuple[Floats, Floats]] = deque(maxlen=PAST)
+    runs: list[tuple[Floats, Floats]] = []
+    home: Params | None = None
     with Tracker() as tracker, PersonFinder() as finder:
         for number, frame in enumerate(clip_frames(clip)):
             points = tracker.track(frame)
@@ -50,16 +51,26 @@ def make_sample(clip: Path, path: Path, frames: int) -> int:
                 identity = model.calibrate(crop.to_units(points))
                 picture = crop.cut(frame)
                 layers = Layers.split(picture, finder.find(picture)).stack()
-                home = model.fit(crop.to_units(points), identity).to_vector()
+                home = model.fit(crop.to_units(points), identity)
+                meter = MouthMeter(model, identity, picture, home)
             if points is None:
                 past.clear()
                 continue
-            past.appendleft(model.fit(crop.to_units(points), identity).to_vector())
+            params = model.fit(crop.to_units(points), identity)
+            past.appendleft((params.to_vector(), meter.measure(crop.cut(frame), params)))
             if number and number % stride == 0 and len(past) == PAST and len(runs) < frames:
-                runs.append(np.stack(list(past)))
+                vectors, mouths = zip(*past, strict=True)
+                runs.append((np.stack(vectors), np.stack(mouths)))
     if home is None or not runs:
         raise BadInputError(f"{clip} is too short for a sample")
-    np.savez_compressed(path, layers=layers, identity=identity, home=home, runs=np.stack(runs))
+    np.savez_compressed(
+        path,
+        layers=layers,
+        identity=identity,
+        home=home.to_vector(),
+        runs=np.stack([vectors for vectors, _ in runs]),
+        mouths=np.stack([mouths for _, mouths in runs]),
+    )
     return len(runs)
 
 

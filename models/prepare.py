@@ -26,10 +26,11 @@ from models.tracked import POINT_SCALE
 from shared.aligner import Aligner
 from shared.command import run_command
 from shared.crop import Crop
+from shared.detail import Detail
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
 from shared.layers import Mask
-from shared.params import SWAY_SIZE, Floats
+from shared.mouth_meter import MouthMeter
 from shared.person import PersonFinder
 from shared.sway import still
 from shared.sway_meter import SwayMeter
@@ -51,8 +52,7 @@ class Tracked:
         people: PNG files of where the person is in each of these, by the same rows.
         sounds: features of the sound at each of these (`shared.sound_features`), in 8 bits, by
             the same rows; one without is silent.
-        sways: shape (N, 32), float32, crop sides; how hair and shoulders moved since the first
-            frame; empty where nobody measured it.
+        details: what each frame showed beside its fit; empty where nobody measured it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Tracked:
     images: dict[int, bytes] = field(default_factory=dict)
     people: dict[int, bytes] = field(default_factory=dict)
     sounds: dict[int, Kept] = field(default_factory=dict)
-    sways: list[Floats] = field(default_factory=list)
+    details: list[Detail] = field(default_factory=list)
 
     def add_picture(self, picture: Image, person: Mask, sound: Kept | None = None) -> None:
         """Keep a picture of the frame whose points come next; None is silence."""
@@ -93,7 +93,8 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
     tracked = Tracked(path.stem)
     times, track = frame_times(path), Soundtrack.read(path)
     stride = max(1.0, len(times) / images)
-    crop, aligner, meter, due = None, None, None, 0.0
+    crop, aligner, due = None, None, 0.0
+    sway_meter, mouth_meter = None, None
     with Tracker() as tracker:
         for number, frame in enumerate(clip_frames(path)):
             points = tracker.track(frame)
@@ -101,15 +102,17 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
                 continue
             crop = crop or Crop.around(points, frame.shape[1], frame.shape[0])
             picture, points = crop.cut(frame), crop.to_units(points)
-            if aligner is None or meter is None:
+            if aligner is None or sway_meter is None or mouth_meter is None:
                 identity = model.calibrate(points)
                 fitted = model.fit(points, identity)
                 aligner = Aligner(model, identity, picture, fitted)
-                meter = SwayMeter(model, identity, picture, finder.find(picture), fitted)
+                sway_meter = SwayMeter(model, identity, picture, finder.find(picture), fitted)
+                mouth_meter = MouthMeter(model, identity, picture, fitted)
                 sway = still()
             else:
                 points = aligner.correct(picture, points)
-                sway = meter.measure(picture, model.fit(points, identity))
+                fitted = model.fit(points, identity)
+                sway = sway_meter.measure(picture, fitted)
             if number >= due:
                 at_s = times[min(number, len(times) - 1)]
                 sound = keep(track.features(at_s))
@@ -117,7 +120,7 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
                 due += stride
             tracked.points.append(points)
             tracked.times.append(number)
-            tracked.sways.append(sway)
+            tracked.details.append(Detail(sway, mouth_meter.measure(picture, fitted)))
     return tracked
 
 
@@ -137,7 +140,7 @@ def track_photo(path: Path, tracker: Tracker, finder: PersonFinder) -> Tracked:
         tracked.add_picture(cut, finder.find(cut))
         tracked.points.append(crop.to_units(points))
         tracked.times.append(0)
-        tracked.sways.append(still())
+        tracked.details.append(Detail.none())
     return tracked
 
 
@@ -162,6 +165,7 @@ def save(path: Path, items: list[Tracked]) -> None:
     masks = [mask for item in items for mask in item.people.values()]
     silence = kept_silence(1)[0]
     sounds = [item.sounds.get(row, silence) for item in items for row in item.images]
+    details = [detail for item in items for detail in _details(item)]
     rows: list[int] = []
     base = 0
     for item in items:
@@ -173,7 +177,8 @@ def save(path: Path, items: list[Tracked]) -> None:
         .clip(-32768, 32767)
         .astype(np.int16),
         "times": np.concatenate([item.times for item in items]).astype(np.int32),
-        "sways": np.concatenate([_sways(item) for item in items]).astype(np.float16),
+        "sways": np.array([detail.sway for detail in details], np.float16),
+        "mouths": np.array([detail.mouth for detail in details], np.float16),
         "lengths": np.array([len(item.points) for item in items], np.int32),
         "image_rows": np.array(rows, np.int32),
         "image_bytes": np.frombuffer(b"".join(blobs), np.uint8),
@@ -185,9 +190,8 @@ def save(path: Path, items: list[Tracked]) -> None:
     np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy's stub wants allow_pickle typed
 
 
-def _sways(item: Tracked) -> Floats:
-    known = item.sways or [still()] * len(item.points)
-    return np.asarray(known, np.float32).reshape(-1, SWAY_SIZE)
+def _details(item: Tracked) -> list[Detail]:
+    return item.details or [Detail.none()] * len(item.points)
 
 
 def main(

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from models.soundtrack import LEVELS, Kept, kept_silence
 from shared.crop import PICTURE_SIZE
+from shared.detail import MOUTH_SIZE, SWAY_SIZE
 from shared.errors import BadInputError
 from shared.face_model import POINT_COUNT, FaceModel
 from shared.layers import Mask
-from shared.params import SWAY_SIZE, Floats, Params
+from shared.params import Floats, Params
 from shared.pictures import Image
 
 # Points are stored as 16-bit fixed point: 1/16384 of the crop's side is 0.03 % of the eye distance.
@@ -32,6 +33,7 @@ class TrackedClips:
         times: shape (N,), frame number in its clip.
         sways: shape (N, 32), float32, crop sides, how hair and shoulders moved since a clip's first
             frame; zeros in a packed file: each pair of pictures has its own.
+        mouths: shape (N, 6), float32, standard deviations, the inside of the mouth; likewise.
         clip: shape (N,), index into `names`.
         image_rows: shape (M,), rows of `points` that have a picture.
         image_bytes: the JPEG files, one after the other.
@@ -46,6 +48,7 @@ class TrackedClips:
     points: Floats
     times: npt.NDArray[np.int32]
     sways: Floats
+    mouths: Floats
     clip: npt.NDArray[np.int32]
     image_rows: npt.NDArray[np.int32]
     image_bytes: npt.NDArray[np.uint8]
@@ -78,7 +81,8 @@ class TrackedClips:
                 names=[str(name) for name in own["names"]],
                 points=_unpacked(path, own) if part else _prepared(path, own),
                 times=own["times"],
-                sways=_sways(path, own),
+                sways=_detail(path, part, own, "sways", SWAY_SIZE),
+                mouths=_detail(path, part, own, "mouths", MOUTH_SIZE),
                 clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
                 image_rows=own["image_rows"],
                 image_bytes=own["image_bytes"],
@@ -110,15 +114,17 @@ class TrackedClips:
         return np.asarray(cv2.resize(mask, (PICTURE_SIZE, PICTURE_SIZE)), np.uint8)
 
 
-def _sways(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:
-    """Return the sways that a file of `models.prepare` holds; none are in a packed one."""
-    shape = (len(own["times"]), SWAY_SIZE)
-    sways = own.get("sways", np.zeros(shape))
-    if sways.shape != shape:
+def _detail(
+    path: Path, part: str, own: dict[str, npt.NDArray[np.generic]], name: str, size: int
+) -> Floats:
+    """Return a part of the detail that a file of `models.prepare` holds; a packed one has none."""
+    shape = (len(own["times"]), size)
+    values = np.zeros(shape) if part else own[name]
+    if values.shape != shape:
         raise BadInputError(
-            f"{path} holds the sways of another version: run `python -m models.prepare` again"
+            f"{path} holds the {name} of another version: run `python -m models.prepare` again"
         )
-    return sways.astype(np.float32)
+    return values.astype(np.float32)
 
 
 def _prepared(path: Path, own: dict[str, npt.NDArray[np.generic]]) -> Floats:

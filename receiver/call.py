@@ -175,7 +175,7 @@ class Call:
     def _draw(self, frame: Frame) -> _Sketch:
         assert self._origin is not None
         heard = self.hearing.features(frame.captured_ms)
-        drawn = self._portrait.draw(frame.params, self._origin, frame.sway)
+        drawn = self._portrait.draw(frame.params, self._origin, frame.detail)
         return _Sketch(frame.sequence, frame.captured_ms, self.playout.due_ms, drawn, heard)
 
     def _paint(self, sketch: _Sketch) -> tuple[_Sketch, Image]:

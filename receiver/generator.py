@@ -7,14 +7,16 @@ import numpy.typing as npt
 
 from models.engine import Engine, Floats, Reference
 from shared.crop import PICTURE_SIZE, Crop
+from shared.detail import Detail
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
 from shared.flaws import flaws
 from shared.layers import Layers, Mask
+from shared.mouth import mouth_basis
+from shared.mouth_meter import brightness, light_inside
 from shared.params import Params
 from shared.person import PersonFinder
-from shared.sway import still
 from shared.tracker import Image, Points, Tracker
 
 # A square picture that the head fills this far is a head crop already and is used whole.
@@ -38,6 +40,7 @@ class Generator:
         self._reference_params: Params | None = None
         self._home: FaceShape | None = None
         self._identity: Floats | None = None
+        self._brightness = 0.0  # of the reference's face
         self._flaws: list[str] = []
 
     @property
@@ -80,30 +83,32 @@ class Generator:
         self._flaws = flaws(points, self._reference_params)
         self._home = self._renderer.pose(self._identity, self._reference_params)
         picture = crop.cut(image)
-        face = self._renderer.draw(self._home, self._home).nmfc
+        inside = light_inside(picture, self._home.mouth)
+        face = self._renderer.draw(self._home, self._home, inside).nmfc
+        self._brightness = brightness(picture, face)
         layers = _planes(Layers.split(picture, _find_person(picture, face)).stack())
         self._reference = self._engine.encode(layers / np.float32(127.5) - 1, _planes(face))
         self._before = None
         return picture
 
     def generate(
-        self, params: Params, sway: Floats | None = None, heard: Floats | None = None
+        self, params: Params, detail: Detail | None = None, heard: Floats | None = None
     ) -> Image:
         """Return the picture of a frame, RGB uint8 (256, 256, 3).
 
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
-            sway: how hair and shoulders moved beside them, (32,); None is not at all.
+            detail: what its picture shows beside them; None is not known.
             heard: features of its sound (`shared.sound_features`); None is silence.
         """
-        return self.paint(*self.render(params, still() if sway is None else sway), heard)
+        return self.paint(*self.render(params, detail or Detail.none()), heard)
 
-    def render(self, params: Params, sway: Floats) -> tuple[Floats, Floats]:
+    def render(self, params: Params, detail: Detail) -> tuple[Floats, Floats]:
         """Draw a frame's geometry; frames must come in the order they are shown.
 
         Args:
             params: the frame's 35 floats, in the reference picture's crop.
-            sway: how hair and shoulders moved beside them, (32,).
+            detail: what its picture shows beside them.
 
         Returns:
             The face images of this frame and two past, (1, 9, 256, 256), and the displacement,
@@ -111,7 +116,9 @@ class Generator:
         """
         if self._identity is None or self._home is None:
             raise RuntimeError("set_reference comes first")
-        drawn = self._renderer.draw(self._renderer.pose(self._identity, params), self._home)
+        light = mouth_basis().light(detail.mouth) * np.float32(self._brightness)
+        driving = self._renderer.pose(self._identity, params)
+        drawn = self._renderer.draw(driving, self._home, light)
         faces, displacement = self._engine.inputs()
         faces[:, :3] = drawn.nmfc.transpose(2, 0, 1)
         # The current frame and two past (HeadGAN, section 3.3).
@@ -120,7 +127,7 @@ class Generator:
         else:
             faces[:, 3:] = self._before[:, :6]
         self._before = faces
-        displacement[:] = drawn.swayed(sway).transpose(2, 0, 1)
+        displacement[:] = drawn.swayed(detail.sway).transpose(2, 0, 1)
         return faces, displacement
 
     def paint(self, faces: Floats, displacement: Floats, heard: Floats | None = None) -> Image:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from shared.detail import Detail
 from shared.params import (
     EXPRESSION_LIMIT,
     EXPRESSION_SIZE,
@@ -12,7 +13,6 @@ from shared.params import (
     PARAMS_SIZE,
     ROTATION_LIMIT,
     TRANSLATION_LIMIT,
-    Floats,
     Frame,
     Params,
 )
@@ -56,10 +56,10 @@ def between(before: Frame, after: Frame, at_ms: float) -> Params:
     return _mixed(before.params, after.params, min(max(share, 0.0), 1.0))
 
 
-def sway_between(before: Frame, after: Frame, at_ms: float) -> Floats:
-    """Return the sway at a time between two frames, shape (32,); theirs beside them."""
+def detail_between(before: Frame, after: Frame, at_ms: float) -> Detail:
+    """Return the detail at a time between two frames; theirs beside them."""
     share = (at_ms - before.captured_ms) / max(after.captured_ms - before.captured_ms, 1)
-    return before.sway + np.float32(min(max(share, 0.0), 1.0)) * (after.sway - before.sway)
+    return before.detail.towards(after.detail, min(max(share, 0.0), 1.0))
 
 
 def beyond(before: Frame, newest: Frame, at_ms: float, fades_ms: Fades = FADES) -> Params:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from receiver.jitter import SmallestDelay, TargetDelay
-from receiver.motion import GUESSED_MS, between, beyond, sway_between
+from receiver.motion import GUESSED_MS, between, beyond, detail_between
 from shared.params import Frame
 
 CAPACITY = 32
@@ -150,13 +150,14 @@ class Playout:
             following = self._waiting[0]
             steps = min(steps, following.sequence - shown.sequence - 1)
             at_ms = round(shown.captured_ms + steps * self._interval_ms())
-            params, sway = between(shown, following, at_ms), sway_between(shown, following, at_ms)
+            params = between(shown, following, at_ms)
+            detail = detail_between(shown, following, at_ms)
         else:
             assert self._before is not None
             at_ms = round(shown.captured_ms + steps * self._interval_ms())
-            params, sway = beyond(self._before, newest, at_ms), newest.sway
+            params, detail = beyond(self._before, newest, at_ms), newest.detail
         self.counts.predicted += 1
-        return Frame(shown.sequence + steps, at_ms, params, sway)
+        return Frame(shown.sequence + steps, at_ms, params, detail)
 
     def _take(self, frame: Frame | None) -> Frame | None:
         if frame is not None:

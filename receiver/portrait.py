@@ -7,6 +7,7 @@ from typing import Protocol
 
 import cv2
 
+from shared.detail import Detail
 from shared.face_model import adapt
 from shared.params import Floats, Params
 from shared.pictures import Image
@@ -34,7 +35,7 @@ class FaceGenerator(Protocol):
     def set_reference(self, image: Image) -> Image:
         """Take a photograph and return its crop; BadInputError when it shows no face."""
 
-    def render(self, params: Params, sway: Floats) -> Geometry:
+    def render(self, params: Params, detail: Detail) -> Geometry:
         """Draw the geometry of the next frame."""
 
     def paint(self, faces: Floats, displacement: Floats, heard: Floats | None) -> Image:
@@ -90,13 +91,13 @@ class Portrait:
             self._generator.set_reference(self._photograph)
             self._painted = False
 
-    def draw(self, params: Params, origin: Params, sway: Floats) -> Geometry:
+    def draw(self, params: Params, origin: Params, detail: Detail) -> Geometry:
         """Draw a frame's geometry in the relative setting (HeadGAN, section 3.4).
 
         Args:
             params: the parameters of the next frame.
             origin: the parameters the sender was calibrated on.
-            sway: how hair and shoulders moved since.
+            detail: what that frame's picture shows beside them.
 
         Raises:
             ParamsError: the two fit together to no face a camera can see.
@@ -105,7 +106,7 @@ class Portrait:
         generator = self._generator
         moved = adapt(params, origin, generator.reference_params)
         # Each was in range alone; a hostile pair may still name a face a thousand crops away.
-        return generator.render(Params.from_vector(moved.to_vector()), sway)
+        return generator.render(Params.from_vector(moved.to_vector()), detail)
 
     def paint(self, drawn: Geometry, heard: Floats | None = None) -> Image:
         """Rebuild a frame, RGB uint8 (256, 256, 3).

@@ -20,6 +20,8 @@ from shared.wire_table import WireTable, wire_tables
 SEEN_TO_MOVE = 3.0
 # The same for hair and shoulders: about a pixel and a half.
 SEEN_TO_SWAY = 4.0
+# And for the inside of the mouth: a few levels of its brightness.
+SEEN_TO_SPEAK = 3.0
 UNEVEN_MS = 8.0  # a camera's frames come a little early or late
 REFRESH_MS = 1000.0  # a still face is sent this often all the same
 
@@ -90,7 +92,8 @@ class Bundler:
         return all(
             _apart(frame.params.to_vector(), held.params.to_vector(), self._tables.face)
             < SEEN_TO_MOVE
-            and _apart(frame.sway, held.sway, self._tables.sway) < SEEN_TO_SWAY
+            and _apart(frame.detail.sway, held.detail.sway, self._tables.sway) < SEEN_TO_SWAY
+            and _apart(frame.detail.mouth, held.detail.mouth, self._tables.mouth) < SEEN_TO_SPEAK
             for frame in frames
         )
 

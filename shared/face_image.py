@@ -5,10 +5,11 @@ coordinates as colours, so that a pixel says which part of a face it shows. In t
 geometric displacement field of "Progressive warping" (section 3.2): where each pixel of the
 driving face lies in the reference picture, less where it is.
 
-MediaPipe's mesh closes mouth and eyes with triangles. Those of the mouth carry displacement but
-none of the face's colours, so that the face image shows an open mouth as a hole, as the paper's
-scanned faces do; the inside of the mouth has a colour of its own, which tells it from what is no
-head. Those of the eyes make way for an eyeball behind the lids, without colour: the iris moves as
+MediaPipe's mesh closes mouth and eyes with triangles. Those of the mouth make way for a finer grid
+between the lips, which carries displacement but none of the face's colours, so that the face image
+shows an open mouth as a hole, as the paper's scanned faces do; the inside of the mouth has a colour
+of its own, which tells it from what is no head, and says how light it is (`shared.mouth`). Those of
+the eyes make way for an eyeball behind the lids, without colour: the iris moves as
 it is, the white between it and the lids is stretched.
 
 A face mesh ends at the hairline. Rings of vertices around it, the apron, carry the rigid part of
@@ -30,6 +31,7 @@ from shared.eyes import EYES, IRISES, SKIN_COUNT
 from shared.face_model import POINT_COUNT, FaceModel, eye_distance
 from shared.lids import EDGES, with_closed_lids, with_unfolded_lids
 from shared.lips import OPENING
+from shared.mouth import ACROSS, DOWN, GRID_COUNT, grid_triangles, mouth_grid, over_grid
 from shared.params import Floats, Params
 from shared.procrustes import register
 from shared.rasteriser import rasterise
@@ -40,11 +42,14 @@ OVAL = (
     10, 109, 67, 103, 54, 21, 162, 127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148,
     152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356, 389, 251, 284, 332, 297, 338,
 )  # fmt: skip
-OPENINGS = OPENING + EYES[0] + EYES[1]
-MOUTH_COLOUR = (0.0, 0.0, 1.0)  # no point of a face has x or y at 0
-# Vertices: the face, its openings' edges again, a circle around each iris, the face's border again,
-# the rings. Each circle has a vertex for each of the lids' edge.
-IRIS_START = POINT_COUNT + len(OPENINGS)
+LID_EDGES = EYES[0] + EYES[1]
+# The mouth's colour: no point of a face has x or y at 0; z is the first where it is dark inside and
+# the second where it is white.
+MOUTH_DARK, MOUTH_WHITE = 0.6, 1.0
+# Vertices: the face, the mouth's inside, the lids' edges again, a circle around each iris, the
+# face's border again, the rings. Each circle has a vertex for each of the lids' edge.
+LID_START = POINT_COUNT + GRID_COUNT
+IRIS_START = LID_START + len(LID_EDGES)
 APRON_START = IRIS_START + len(EYES[0]) + len(EYES[1])
 # Points of the skull that no expression moves: corners of the eyes, temples, bridge and tip of the
 # nose.
@@ -83,6 +88,7 @@ APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 # Drawn behind every face, whatever its pose: irises behind the lids, and the whites behind irises.
 IRIS_DEPTH, WHITE_DEPTH, APRON_DEPTH = 10.0, 20.0, 50.0
 LID_DEPTH = -0.02  # a closed upper lid lies over the lower one
+DARKNESS = np.zeros((DOWN, ACROSS), np.float32)  # a mouth of which nothing is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +96,15 @@ class FaceShape:
     """One face, posed, with openings and apron; what a face image is drawn from.
 
     Attributes:
-        points: shape (478 + 52 + 32 + 5 * 36, 3), float32, crop sides.
+        points: shape (478 + 110 + 32 + 32 + 5 * 36, 3), float32, crop sides.
     """
 
     points: Floats
+
+    @property
+    def mouth(self) -> Floats:
+        """The grid between the lips (`shared.mouth.mouth_grid`), shape (110, 3)."""
+        return self.points[POINT_COUNT:LID_START]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class FaceImage:
 
     Attributes:
         nmfc: shape (S, S, 3), float32: the mean face's coordinates, in [0.05, 1] on the face;
-            0 beside it and in the eyes; `MOUTH_COLOUR` in the mouth.
+            0 beside it and in the eyes; `mouth_colour` in the mouth.
         displacement: shape (S, S, 2), float32: reference position minus driving position of
             what the pixel shows, in crop sides, x then y; fades to 0 away from the head, or to the
             head's own where that moved far.
@@ -127,6 +138,16 @@ def face_colours(model: FaceModel) -> Floats:
     return np.asarray(0.05 + 0.95 * (skin - low) / (high - low), np.float32)
 
 
+def mouth_colour(light: npt.ArrayLike) -> Floats:
+    """Return the colours of a mouth's inside, shape (..., 3).
+
+    Args:
+        light: how light it is, any shape; cut to [0, 1].
+    """
+    z = MOUTH_DARK + (MOUTH_WHITE - MOUTH_DARK) * np.clip(np.asarray(light, np.float32), 0, 1)
+    return np.stack([np.zeros_like(z), np.zeros_like(z), z], axis=-1)
+
+
 class FaceRenderer:
     """Draws face images of one size; keeps the constant parts."""
 
@@ -134,11 +155,9 @@ class FaceRenderer:
         self._model = model
         self._size = size
         uncoloured = np.zeros((APRON_START - SKIN_COUNT + APRON_COUNT, 3))
-        lips = POINT_COUNT - SKIN_COUNT
-        uncoloured[lips : lips + len(OPENING)] = MOUTH_COLOUR
         self._colours = np.concatenate([face_colours(model), uncoloured]).astype(np.float32)
-        face = _with_openings(model.triangles)
-        parts = [face, _eye_triangles(), _apron_triangles()]
+        inside = POINT_COUNT + grid_triangles()
+        parts = [_with_openings(model.triangles), inside, _eye_triangles(), _apron_triangles()]
         self._triangles = np.concatenate(parts).astype(np.int32)
         self._directions = _iris_directions(model.mean)
         self._keep = _kept_motion(model.mean)
@@ -158,18 +177,21 @@ class FaceRenderer:
         neutral = self._model.shape(identity, np.zeros_like(params.expression))
         skull = register(neutral[list(SKULL)], shape[list(SKULL)])
         # Edges stand twice: once with the colours of the face and once with none.
-        edges, oval = shape[list(OPENINGS)], shape[list(OVAL)]
-        irises = _irises(shape, self._directions)
-        vertices = np.concatenate([shape, edges, irises, oval, skull.apply(_apron(neutral))])
+        edges, oval = shape[list(LID_EDGES)], shape[list(OVAL)]
+        mouth, irises = mouth_grid(shape), _irises(shape, self._directions)
+        apron = skull.apply(_apron(neutral))
+        vertices = np.concatenate([shape, mouth, edges, irises, oval, apron])
         return FaceShape(self._model.project(vertices, params.camera))
 
-    def draw(self, driving: FaceShape, reference: FaceShape) -> FaceImage:
+    def draw(self, driving: FaceShape, reference: FaceShape, light: Floats = DARKNESS) -> FaceImage:
         """Return the face image of a driving frame against the reference.
 
         Args:
             driving: the frame to show.
             reference: the face of the reference picture.
+            light: how light the inside of its mouth is, (8, 9), in [0, 1].
         """
+        self._colours[POINT_COUNT:LID_START] = mouth_colour(over_grid(light))
         points = with_unfolded_lids(driving.points, reference.points)
         displacement, around = self._faded(points, reference.points)
         points[:, 2] += self._depth
@@ -190,12 +212,9 @@ class FaceRenderer:
 
 
 def _with_openings(triangles: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Return the face's triangles, those within the mouth without colour, none within the eyes."""
-    eyes = [np.isin(triangles, ring).all(axis=1) for ring in EYES]
-    kept = triangles[~(eyes[0] | eyes[1])].copy()
-    inside = np.isin(kept, OPENING).all(axis=1)
-    order = {vertex: POINT_COUNT + place for place, vertex in enumerate(OPENING)}
-    kept[inside] = np.vectorize(order.__getitem__)(kept[inside])
+    """Return the face's triangles, none within mouth and eyes."""
+    within = [np.isin(triangles, ring).all(axis=1) for ring in (OPENING, *EYES)]
+    kept: npt.NDArray[np.int32] = triangles[~np.any(within, axis=0)]
     return kept
 
 
@@ -232,7 +251,7 @@ def _axes(shape: Floats, iris: tuple[int, ...]) -> tuple[Floats, Floats, Floats]
 def _eye_triangles() -> npt.NDArray[np.int32]:
     """Return the triangles of both eyeballs: whites from the lids to the irises, and these."""
     triangles = []
-    lids, edge = POINT_COUNT + len(OPENING), IRIS_START
+    lids, edge = LID_START, IRIS_START
     for eye, iris in zip(EYES, IRISES, strict=True):
         places = np.arange(len(eye))
         outer, inner = lids + places, edge + places
@@ -257,7 +276,7 @@ def _depths() -> Floats:
     depths = np.zeros(APRON_START + APRON_COUNT, np.float32)
     depths[list(EDGES[0] + EDGES[1])] = LID_DEPTH
     depths[SKIN_COUNT:POINT_COUNT] = IRIS_DEPTH
-    depths[POINT_COUNT + len(OPENING) : IRIS_START] = WHITE_DEPTH
+    depths[LID_START:IRIS_START] = WHITE_DEPTH
     depths[IRIS_START:APRON_START] = IRIS_DEPTH
     depths[APRON_START:] = APRON_DEPTH
     return depths
@@ -284,7 +303,7 @@ def _apron_triangles() -> npt.NDArray[np.int32]:
 
 
 def _kept_motion(mean: Floats) -> Floats:
-    """Return how much of its displacement each vertex keeps, one a vertex, shape (742, 1)."""
+    """Return how much of its displacement each vertex keeps, one a vertex, shape (832, 1)."""
     oval = mean[list(OVAL)]
     # 0 at the eyes, 1 at the chin.
     below = np.clip((oval[:, 1] / eye_distance(mean) - 0.1) / 0.8, 0, 1)

@@ -1,13 +1,17 @@
-"""What a sender makes of each frame of a call: its 35 floats and its sway, calm and exact."""
+"""What a sender makes of each frame of a call: its 35 floats and their detail, calm and exact."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from shared.aligner import Aligner
 from shared.crop import Points
+from shared.detail import Detail
 from shared.face_model import FaceModel
 from shared.gate import Gate
 from shared.gated_filter import GatedFilter
 from shared.layers import Mask
+from shared.mouth_meter import MouthMeter
 from shared.params import Floats, Frame, Params
 from shared.pictures import Image
 from shared.sway_meter import SwayMeter
@@ -32,8 +36,7 @@ class Follower:
         self._model, self._identity = model, identity
         self._aligner = Aligner(model, identity, key, origin)
         self._filter = GatedFilter(model)
-        self._meter = SwayMeter(model, identity, key, person, origin)
-        self._gate = SwayGate()
+        self._meter = DetailMeter(model, identity, key, person, origin)
 
     def follow(self, picture: Image, points: Points, sequence: int, captured_ms: int) -> Frame:
         """Return a frame as it is sent.
@@ -46,18 +49,36 @@ class Follower:
         """
         fitted = self._aligner.align(picture, self._model.fit(points, self._identity))
         params = self._filter.apply(fitted, captured_ms)
-        # Against the face as it will be shown: what the filter holds back, the sway does not.
-        sway = self._gate.apply(self._meter.measure(picture, params), captured_ms)
-        return Frame(sequence, captured_ms, params, sway)
+        # Against the face as it will be shown: what the filter holds back, the detail does not.
+        return Frame(
+            sequence, captured_ms, params, self._meter.measure(picture, params, captured_ms)
+        )
 
 
-class SwayGate:
-    """Takes the tremble from a call's sways."""
+class DetailMeter:
+    """Measures what one call's pictures show beside their fits, without its tremble."""
 
-    def __init__(self) -> None:
-        self._gate, self._steps = Gate(), wire_tables().sway.steps
+    def __init__(
+        self, model: FaceModel, identity: Floats, key: Image, person: Mask, origin: Params
+    ) -> None:
+        """Take the key picture; the arguments are those of `Follower`."""
+        self._sway = SwayMeter(model, identity, key, person, origin)
+        self._mouth = MouthMeter(model, identity, key, origin)
+        self._steps = [table.steps for table in wire_tables().detail]
+        self._gates = [Gate() for _ in self._steps]
 
-    def apply(self, sway: Floats, captured_ms: float) -> Floats:
-        """Return a frame's sway without its tremble, shape (32,)."""
-        shown = self._gate.apply(sway / self._steps, captured_ms) * self._steps
-        return shown.astype(sway.dtype)
+    def measure(self, picture: Image, params: Params, captured_ms: float) -> Detail:
+        """Return a frame's detail.
+
+        Args:
+            picture: its crop, RGB uint8 (256, 256, 3).
+            params: its fit, as it will be shown.
+            captured_ms: its capture time.
+        """
+        found = self._sway.measure(picture, params), self._mouth.measure(picture, params)
+        return Detail(
+            *(
+                (gate.apply(part / steps, captured_ms) * steps).astype(np.float32)
+                for gate, steps, part in zip(self._gates, self._steps, found, strict=True)
+            )
+        )

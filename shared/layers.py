@@ -23,6 +23,9 @@ FILL_SIDE = 64  # pixels: what was never seen is guessed smooth, so coarse is en
 FILL_RADIUS = 3  # pixels of that
 # Pixels of the whole picture around the person that are guessed too: their edge has shed colour.
 EDGE = 1
+# Pixels (standard deviation) that the picture's outermost ones are blurred by, along the border:
+# what moves in from beyond it repeats them, and hair would come in as streaks.
+BORDER_BLUR = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Layers:
     """A square picture taken apart.
 
     Attributes:
-        picture: RGB uint8 (S, S, 3).
+        picture: RGB uint8 (S, S, 3); its outermost pixels are blurred along the border.
         person: how far each pixel shows the person, uint8 (S, S), 255 is wholly.
         backdrop: the picture without the person, RGB uint8 (S, S, 3); guessed where they are.
     """
@@ -42,7 +45,7 @@ class Layers:
     @classmethod
     def split(cls, picture: Image, person: Mask) -> Layers:
         """Take a picture apart, with a mask of the person in it."""
-        return cls(picture, person, _backdrop(picture, person))
+        return cls(_with_soft_border(picture), person, _backdrop(picture, person))
 
     def stack(self) -> npt.NDArray[np.uint8]:
         """Return all layers as one array, uint8 (S, S, 7)."""
@@ -58,6 +61,14 @@ class Layers:
         share = person[..., None] / np.float32(255)
         mixed = share * moved + (1 - share) * self.backdrop
         return np.asarray(np.rint(mixed), np.uint8), person
+
+
+def _with_soft_border(picture: Image) -> Image:
+    soft = picture.copy()
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        line = np.ascontiguousarray(picture[edge])[None]
+        soft[edge] = cv2.GaussianBlur(line, (0, 1), BORDER_BLUR, borderType=cv2.BORDER_REPLICATE)[0]
+    return soft
 
 
 def _backdrop(picture: Image, person: Mask) -> Image:

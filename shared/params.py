@@ -11,21 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from shared.detail import Detail
+
 Floats = npt.NDArray[np.float32]
 
 EXPRESSION_SIZE = 28
 CAMERA_SIZE = 7
 PARAMS_SIZE = EXPRESSION_SIZE + CAMERA_SIZE
-# Beside these, how hair and shoulders move (`shared.sway`): cosines down, across, for x and y.
-SWAY_WAVES = 4
-SWAY_SIZE = 2 * SWAY_WAVES**2
 
 # No face a camera can see lies outside these; a peer that sends more is broken or hostile.
 EXPRESSION_LIMIT = 16.0
 LOG_SCALE_LIMITS = (-6.0, 2.0)
 ROTATION_LIMIT = 3.2
 TRANSLATION_LIMIT = 4.0
-SWAY_LIMIT = 0.25  # crop sides
 
 
 class ParamsError(ValueError):
@@ -115,10 +113,10 @@ class Frame:
             without a face take a number and are not sent.
         captured_ms: capture time on the sender's call clock, whole milliseconds from its start.
         params: the 35 floats.
-        sway: how hair and shoulders move beside them, shape (32,), crop sides (`shared.sway`).
+        detail: what the picture shows beside them.
     """
 
     sequence: int
     captured_ms: int
     params: Params
-    sway: Floats = field(default_factory=lambda: np.zeros(SWAY_SIZE, np.float32))
+    detail: Detail = field(default_factory=Detail.none)

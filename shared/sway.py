@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from shared.params import SWAY_SIZE, SWAY_WAVES, Floats
+from shared.detail import SWAY_SIZE, SWAY_WAVES, Floats
 
 
 def still() -> Floats:

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from shared.detail import SWAY_LIMIT
 from shared.face_image import FaceImage, FaceRenderer
 from shared.face_model import FaceModel
 from shared.layers import Mask
 from shared.mesh_warp import mesh_warp
 from shared.optical_flow import SIDE, Grey, flow, grey
-from shared.params import SWAY_LIMIT, Floats, Params
+from shared.params import Floats, Params
 from shared.pictures import Image
 from shared.sway import cosines, still
 

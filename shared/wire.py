@@ -1,4 +1,4 @@
-"""Frame packets, wire version 4: one to eight frames of 35 floats, and their sway.
+"""Frame packets, wire version 5: one to eight frames of 35 floats, and their detail.
 
 Layout, big-endian bit fields and then the range coder's bytes::
 
@@ -13,9 +13,10 @@ nothing beyond the next key. Then comes the first frame, as the difference to th
 by halves, the frames between, each as the difference to the mean of its two neighbours. Every
 difference has a ``class``, one of four widths of priors: the encoder takes the cheapest.
 
-The sway comes last, the anchor's alone: in a key packet as it is, else as the difference to the
-key's, with a class of its own. Hair and shoulders move slowly, so the frames before the anchor
-lie on the straight line from the newest anchor before the packet to this one.
+The detail comes last, the anchor's alone, sway and then mouth: in a key packet as it is, else as
+the difference to the key's, each with a class of its own. Hair and shoulders move slowly, and lips
+hide what of the mouth is quick, so the frames before the anchor lie on the straight line from the
+newest anchor before the packet to this one.
 
 ``sequence`` and ``time`` (milliseconds) are the anchor's; they wrap and are unwrapped near the
 newest frame. ``dt`` counts milliseconds since the key. ``span`` is the time from the first frame
@@ -31,9 +32,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from shared.params import Floats, Frame, Params, ParamsError
+from shared.detail import Detail
+from shared.params import Frame, Params, ParamsError
 from shared.sequence import ReplayWindow, unwrap
-from shared.sway import still
 from shared.wire_coder import CLASS_MODEL, Coded, pack, unpacker
 from shared.wire_errors import (
     KindError,
@@ -54,8 +55,8 @@ from shared.wire_table import (
 )
 
 MAX_FRAMES = 8
-# Eight times 35 numbers of at most 24 bits, 32 more, and the header.
-PACKET_LIMIT = 7 + MAX_FRAMES * 106 + 97
+# Eight times 35 numbers of at most 24 bits, 32 and 6 more, and the header.
+PACKET_LIMIT = 7 + MAX_FRAMES * 106 + 97 + 19
 KEY_PACKETS = 4
 MAX_DISTANCE = 31
 SEQUENCE_BITS = 15
@@ -74,7 +75,7 @@ class _Key:
     captured_ms: int
     coarse: bool
     levels: Levels
-    sway: Levels
+    detail: tuple[Levels, ...]  # its parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +120,16 @@ class FrameEncoder:
             len(frames) - 1
         ):
             raise ValueError("a packet holds one to eight frames of consecutive numbers")
-        face, beside = self._tables.face, self._tables.sway
+        face = self._tables.face
         positions = [face.positions(frame.params.to_vector()) for frame in frames]
         key = self._key if self._reaches(anchor) and not alone else None
         coded, levels = _code(positions, face, None if key is None else key.levels)
-        moved, sway = _code(
-            [beside.positions(anchor.sway)], beside, None if key is None else key.sway
-        )
-        coded += moved
+        seen, detail = _code_detail(anchor.detail, self._tables, key)
+        coded += seen
         header = self._header(frames, key)
         if key is None:
             self._since_key = 0
-            self._key = _Key(anchor.sequence, anchor.captured_ms, self._coarse, levels, sway)
+            self._key = _Key(anchor.sequence, anchor.captured_ms, self._coarse, levels, detail)
         self._since_key += 1
         return header + pack(coded)
 
@@ -169,7 +168,7 @@ class FrameDecoder:
         self._window = ReplayWindow(window)
         self._keys: dict[int, _Key] = {}
         self._newest_ms = 0
-        self._sway = still()  # of the newest frame
+        self._detail = Detail.none()  # of the newest frame
 
     def decode(self, packet: bytes) -> list[Frame]:
         """Return the frames in a packet, in order.
@@ -193,23 +192,23 @@ class FrameDecoder:
         key = self._key_of(header, sequence)
         anchor_ms = self._time(header, sequence, key)
         tables = wire_tables(header.coarse)
-        rows, sway_levels = _decode_levels(packet[header.size :], header.count, tables, key)
-        sway = tables.sway.values(sway_levels)
+        rows, seen = _decode_levels(packet[header.size :], header.count, tables, key)
+        detail = Detail(*(t.values(own) for t, own in zip(tables.detail, seen, strict=True)))
         follows = numbers[0] > self._window.newest >= 0
-        sways = _spread_sway(self._sway if follows else sway, sway, header.count)
+        details = _spread_detail(self._detail if follows else detail, detail, header.count)
         frames = [
             Frame(number, time_ms, _params(tables.face, levels, number), own)
             for number, time_ms, levels, own in zip(
-                numbers, _spread(anchor_ms, header), rows, sways, strict=True
+                numbers, _spread(anchor_ms, header), rows, details, strict=True
             )
         ]
         # Only now: a refused packet leaves no trace.
         if sequence > self._window.newest:
-            self._newest_ms, self._sway = anchor_ms, sway
+            self._newest_ms, self._detail = anchor_ms, detail
         for number in numbers:
             self._window.add(number)
         if key is None:
-            self._keep(_Key(sequence, anchor_ms, header.coarse, rows[-1], sway_levels))
+            self._keep(_Key(sequence, anchor_ms, header.coarse, rows[-1], seen))
         return frames
 
     def _key_of(self, header: _Header, sequence: int) -> _Key | None:
@@ -303,14 +302,28 @@ def _code(
     return coded, rows[last]
 
 
+def _code_detail(
+    detail: Detail, tables: WireTables, key: _Key | None
+) -> tuple[list[Coded], tuple[Levels, ...]]:
+    """Return what the range coder gets for an anchor's detail, and its parts' levels."""
+    coded: list[Coded] = []
+    levels = []
+    for place, (table, part) in enumerate(zip(tables.detail, detail.parts, strict=True)):
+        before = None if key is None else key.detail[place]
+        own, found = _code([table.positions(part)], table, before)
+        coded += own
+        levels.append(found)
+    return coded, tuple(levels)
+
+
 def _decode_levels(
     data: bytes, count: int, tables: WireTables, key: _Key | None
-) -> tuple[list[Levels], Levels]:
-    """Return the levels of a packet's frames, in order, and those of the sway."""
+) -> tuple[list[Levels], tuple[Levels, ...]]:
+    """Return the levels of a packet's frames, in order, and those of the detail's parts."""
     take, finish = unpacker(data)
     rows: dict[int, Levels] = {}
     last = count - 1
-    face, beside = tables.face, tables.sway
+    face = tables.face
 
     def taken(table: WireTable, predicted: Levels, classes: tuple[Width, ...]) -> Levels:
         kind = int(take((CLASS_MODEL,))[0])
@@ -324,14 +337,18 @@ def _decode_levels(
         rows[0] = taken(face, rows[last], face.delta)
     for index, before, after in between(0, last):
         rows[index] = taken(face, (rows[before] + rows[after]) // 2, face.between)
-    sway = beside.low + take(beside.key) if key is None else taken(beside, key.sway, beside.delta)
+    if key is None:
+        detail = tuple(table.low + take(table.key) for table in tables.detail)
+    else:
+        parts = zip(tables.detail, key.detail, strict=True)
+        detail = tuple(taken(table, before, table.delta) for table, before in parts)
     finish()
-    return [rows[index] for index in range(count)], sway
+    return [rows[index] for index in range(count)], detail
 
 
-def _spread_sway(before: Floats, anchor: Floats, count: int) -> list[Floats]:
-    """Return the sways of a packet's frames: a straight line from the one before the packet."""
-    return [before + np.float32(n / count) * (anchor - before) for n in range(1, count + 1)]
+def _spread_detail(before: Detail, anchor: Detail, count: int) -> list[Detail]:
+    """Return the details of a packet's frames: a straight line from the one before the packet."""
+    return [before.towards(anchor, n / count) for n in range(1, count + 1)]
 
 
 def _params(table: WireTable, levels: Levels, number: int) -> Params:

@@ -1,6 +1,6 @@
 """The committed table behind frame packets: how finely each number is sent and how often it varies.
 
-``shared/assets/wire-v4.json`` is made by ``models.build_wire_table`` from fitted training clips.
+``shared/assets/wire-v5.json`` is made by ``models.build_wire_table`` from fitted training clips.
 Changing it changes the bytes of a packet, so a changed table is a new wire version.
 """
 
@@ -16,18 +16,17 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
+from shared.detail import MOUTH_LIMIT, MOUTH_SIZE, SWAY_LIMIT, SWAY_SIZE
 from shared.params import (
     EXPRESSION_LIMIT,
     EXPRESSION_SIZE,
     LOG_SCALE_LIMITS,
     PARAMS_SIZE,
     ROTATION_LIMIT,
-    SWAY_LIMIT,
-    SWAY_SIZE,
     TRANSLATION_LIMIT,
 )
 
-WIRE_VERSION = 4
+WIRE_VERSION = 5
 DELTA_CLASSES = 4
 # A difference counts as none up to this share of a step: a tenth fewer bits for a tenth more error.
 DEAD_ZONE = 0.6
@@ -102,7 +101,7 @@ class Width:
 
 @dataclass(frozen=True, slots=True)
 class WireTable:
-    """Quantiser and priors of a frame's N numbers: the face's 35, or the sway's 32.
+    """Quantiser and priors of a frame's N numbers: the face's 35, the sway's 32, or the mouth's 6.
 
     Attributes:
         centres: shape (N,), the value of level 0.
@@ -112,7 +111,7 @@ class WireTable:
         key: N entropy models of levels, counted from ``low``.
         delta: for each class of motion, the priors of the differences to another frame, counted
             from ``low - high``.
-        between: likewise, of the differences to the mean of two frames; none for the sway.
+        between: likewise, of the differences to the mean of two frames; none for the detail.
     """
 
     centres: npt.NDArray[np.float64]
@@ -138,7 +137,7 @@ class WireTable:
         centres = np.array(data["centres"], np.float64)
         steps = np.array(data["steps"], np.float64)
         if centres.shape != limits[0].shape or steps.shape != limits[0].shape:
-            raise ValueError("the wire table does not describe 35 and 32 numbers")
+            raise ValueError("the wire table does not describe 35, 32 and 6 numbers")
         low, high = level_range(centres, steps, limits)
         if (high - low > LEVELS_LIMIT).any():
             raise ValueError("the wire table has steps too fine to be one")
@@ -179,15 +178,22 @@ class WireTable:
 
 @dataclass(frozen=True, slots=True)
 class WireTables:
-    """The tables of a packet's two parts.
+    """The tables of a packet's parts.
 
     Attributes:
         face: of the 35 floats.
         sway: of the sway's 32.
+        mouth: of the mouth's 6.
     """
 
     face: WireTable
     sway: WireTable
+    mouth: WireTable
+
+    @property
+    def detail(self) -> tuple[WireTable, WireTable]:
+        """Those of a detail's parts, in the order of `Detail.parts`."""
+        return self.sway, self.mouth
 
     @classmethod
     def parse(cls, text: str, coarse: bool = False) -> WireTables:
@@ -206,6 +212,7 @@ class WireTables:
             return cls(
                 WireTable.read(data["face"], face_limits(), between=True),
                 WireTable.read(data["sway"], sway_limits(), between=False),
+                WireTable.read(data["mouth"], mouth_limits(), between=False),
             )
         except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"the wire table is damaged: {error!r}") from error
@@ -237,6 +244,11 @@ def face_limits() -> Limits:
 def sway_limits() -> Limits:
     """Return the smallest and largest value of each number of a sway, shape (32,) each."""
     return np.full(SWAY_SIZE, -SWAY_LIMIT), np.full(SWAY_SIZE, SWAY_LIMIT)
+
+
+def mouth_limits() -> Limits:
+    """Return the smallest and largest value of each number of a mouth, shape (6,) each."""
+    return np.full(MOUTH_SIZE, -MOUTH_LIMIT), np.full(MOUTH_SIZE, MOUTH_LIMIT)
 
 
 def level_range(

@@ -22,6 +22,7 @@ from receiver.station import Station, StationOptions
 from receiver.tokens import Tokens
 from receiver.web import create_app
 from receiver.whep import Watchers
+from shared.detail import Detail
 from shared.errors import BadInputError
 from shared.params import EXPRESSION_SIZE, Camera, Floats, Frame, Params
 from shared.pictures import Image
@@ -63,7 +64,7 @@ class Sketch:
         self.references += 1
         return np.full((256, 256, 3), image.mean(), np.uint8)
 
-    def render(self, params: Params, sway: Floats) -> tuple[Floats, Floats]:
+    def render(self, params: Params, detail: Detail) -> tuple[Floats, Floats]:
         return np.asarray(params.camera.rotation, np.float32), np.zeros(0, np.float32)
 
     def paint(self, faces: Floats, displacement: Floats, heard: Floats | None) -> Image:

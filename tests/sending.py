@@ -16,9 +16,10 @@ from fastapi import FastAPI, Request, Response
 
 from shared.call_receiver import CallReceiver
 from shared.claim import Claim
+from shared.detail import MOUTH_SIZE, SWAY_SIZE, Detail
 from shared.errors import BadInputError
 from shared.link_config import LinkSettings
-from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, SWAY_SIZE, Floats, Frame, Params
+from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Floats, Frame, Params
 from shared.sdp import SignallingError
 from shared.voice_inbox import VoicePacket
 
@@ -42,16 +43,28 @@ def track(count: int, seed: int = 1, motion: float = 1.0) -> list[Params]:
 
 def frames(count: int, seed: int = 1) -> list[Frame]:
     """Return a track as frames, 40 ms apart."""
-    beside = sways(count, seed)
-    return [Frame(i, i * 40, params, beside[i]) for i, params in enumerate(track(count, seed))]
+    seen = zip(track(count, seed), sways(count, seed), mouths(count, seed), strict=True)
+    return [
+        Frame(i, i * 40, params, Detail(sway, mouth))
+        for i, (params, sway, mouth) in enumerate(seen)
+    ]
 
 
 def sways(count: int, seed: int = 1) -> Floats:
     """Return slow motion of hair and shoulders, shape (count, 32)."""
+    return np.float32(0.02) * _waves(count, SWAY_SIZE, 0.5, seed)
+
+
+def mouths(count: int, seed: int = 1) -> Floats:
+    """Return mouths that show something else in every syllable, shape (count, 6)."""
+    return _waves(count, MOUTH_SIZE, 3.0, seed + 1000)
+
+
+def _waves(count: int, size: int, fastest_hz: float, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     time_s = np.arange(count)[:, None] / 25
-    waves = np.sin(2 * np.pi * (rng.uniform(0.05, 0.5, SWAY_SIZE) * time_s + rng.random(SWAY_SIZE)))
-    return (0.02 * waves).astype(np.float32)
+    turns = rng.uniform(0.05, fastest_hz, size) * time_s + rng.random(size)
+    return np.sin(2 * np.pi * turns).astype(np.float32)
 
 
 @dataclass

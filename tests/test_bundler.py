@@ -8,7 +8,15 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from shared.bundler import REFRESH_MS, SEEN_TO_MOVE, SEEN_TO_SWAY, UNEVEN_MS, Bundler
+from shared.bundler import (
+    REFRESH_MS,
+    SEEN_TO_MOVE,
+    SEEN_TO_SPEAK,
+    SEEN_TO_SWAY,
+    UNEVEN_MS,
+    Bundler,
+)
+from shared.detail import Detail
 from shared.latency import Latency
 from shared.params import Frame, Params
 from shared.wire_table import wire_table, wire_tables
@@ -95,19 +103,24 @@ def test_a_moving_face_is_sent_whole() -> None:
     assert bundler.frames_still == 0
 
 
-def test_shoulders_that_move_behind_a_still_face_are_sent() -> None:
-    bundler, steps = Bundler(Latency.LOW), wire_tables().sway.steps
-    away = (2 * SEEN_TO_SWAY * steps / np.sqrt(len(steps))).astype(np.float32)
-    given = [replace(frame, sway=n * away) for n, frame in enumerate(still(5))]
+@pytest.mark.parametrize(("part", "seen"), [("sway", SEEN_TO_SWAY), ("mouth", SEEN_TO_SPEAK)])
+def test_a_detail_that_changes_in_a_still_face_is_sent(part: str, seen: float) -> None:
+    bundler, steps = Bundler(Latency.LOW), getattr(wire_tables(), part).steps
+    away = (2 * seen * steps / np.sqrt(len(steps))).astype(np.float32)
+    given = [
+        replace(frame, detail=replace(Detail.none(), **{part: n * away}))
+        for n, frame in enumerate(still(5))
+    ]
     assert numbers(sent(bundler, given)) == [[n] for n in range(5)]
     assert bundler.frames_still == 0
 
 
-def test_shoulders_that_tremble_are_still() -> None:
-    bundler, steps = Bundler(Latency.LOW), wire_tables().sway.steps
+@pytest.mark.parametrize("part", ["sway", "mouth"])
+def test_a_detail_that_trembles_is_still(part: str) -> None:
+    bundler, steps = Bundler(Latency.LOW), getattr(wire_tables(), part).steps
     shake = np.random.default_rng(1).uniform(-0.5, 0.5, (5, len(steps))).astype(np.float32)
     given = [
-        replace(f, sway=(row * steps).astype(np.float32))
+        replace(f, detail=replace(Detail.none(), **{part: (row * steps).astype(np.float32)}))
         for f, row in zip(still(5), shake, strict=True)
     ]
     assert numbers(sent(bundler, given)) == [[0]]

@@ -11,6 +11,7 @@ import torch
 
 from models.augmentation import Augmentation
 from models.dataset import FAR_SHARE, OTHERWISE_SHARE, PHOTO_SHARE, Pairs, deafen
+from models.headgan import mouth_of
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
 from shared.layers import Layers
@@ -143,8 +144,9 @@ def test_the_reference_comes_in_layers(pairs: Pairs) -> None:
 
 
 def test_faces_are_the_driving_frame_and_two_past(pairs: Pairs) -> None:
-    at = {i: pairs.pair(0, i, Augmentation.none())["faces"] for i in range(4)}
-    assert torch.equal(at[3][:3], pairs.pair(0, 3, Augmentation.none())["faces"][:3])
+    # Past frames have no pictures: their mouths are told as the driving one's, or not at all.
+    at = {i: pairs.pair(0, i, Augmentation.none(), told=False)["faces"] for i in range(4)}
+    assert torch.equal(at[3][:3], pairs.pair(0, 3, Augmentation.none(), told=False)["faces"][:3])
     assert torch.equal(at[3][3:6], at[2][:3])
     assert torch.equal(at[3][6:], at[1][:3])
     # Before the clip's start the first frame stands in.
@@ -162,7 +164,11 @@ def test_the_past_does_not_reach_into_the_clip_before(pairs: Pairs) -> None:
 def test_a_frame_against_itself_is_not_displaced(pairs: Pairs) -> None:
     pair = pairs.pair(2, 2, Augmentation.none())
     assert not pair["displacement"].any()
-    assert torch.equal(pair["face"], pair["faces"][:3])
+    # Of the reference's mouth all is known, of the driving one six numbers.
+    told = mouth_of(pair["face"][None])[0] > 0
+    assert torch.equal(pair["face"][:2], pair["faces"][:2])
+    assert torch.equal(pair["face"][2:][~told], pair["faces"][2:3][~told])
+    assert (pair["face"][2:][told] - pair["faces"][2:3][told]).abs().mean() < 0.1
     assert torch.equal(pair["reference"][:3], pair["target"])
 
 
@@ -247,3 +253,13 @@ def test_a_pair_s_displacement_tells_of_hair_and_shoulders(pairs: Pairs) -> None
     assert changed.max() > 1e-4
     assert changed[swayed["faces"][:3].amax(dim=0) > 0].max() == 0
     assert torch.equal(swayed["faces"], alone["faces"])
+
+
+def test_a_pair_s_face_image_tells_of_the_inside_of_the_mouth(pairs: Pairs) -> None:
+    told, untold = (pairs.pair(0, 3, Augmentation.none(), told=told) for told in (True, False))
+    changed = (told["faces"] - untold["faces"]).abs()
+    mouth = mouth_of(told["faces"][None, :3])[0, 0] > 0
+    assert changed[2][mouth].max() > 0.01
+    assert changed[:3, ~mouth].max() == 0
+    assert torch.equal(told["displacement"], untold["displacement"])
+    assert torch.equal(told["face"], untold["face"])  # the reference's mouth is in its picture

@@ -10,13 +10,16 @@ from shared.eyes import EYES, IRISES
 from shared.face_image import (
     APRON_START,
     FAR,
-    MOUTH_COLOUR,
+    MOUTH_DARK,
+    MOUTH_WHITE,
     OVAL,
     SKULL,
     FaceRenderer,
     FaceShape,
+    mouth_colour,
 )
 from shared.lips import OPENING
+from shared.mouth import ACROSS, DOWN, inside
 from shared.params import Camera, Params
 from shared.procrustes import register
 from shared.rasteriser import rasterise
@@ -48,7 +51,7 @@ def face_mask(shape: FaceShape) -> np.ndarray:
 def test_shapes_and_types(renderer: FaceRenderer) -> None:
     shape = renderer.pose(NOBODY, neutral())
     image = renderer.draw(shape, shape)
-    assert shape.points.shape == (478 + 20 + 4 * 16 + 5 * 36, 3)
+    assert shape.points.shape == (478 + 110 + 4 * 16 + 5 * 36, 3)
     assert image.nmfc.shape == (SIZE, SIZE, 3)
     assert image.displacement.shape == (SIZE, SIZE, 2)
     assert image.nmfc.dtype == image.displacement.dtype == np.float32
@@ -121,7 +124,7 @@ def test_mouth_and_eyes_are_holes_that_move_with_the_head(renderer: FaceRenderer
     away = renderer.pose(NOBODY, moved(gape(0.4), shift=(0.06, 0)))
     column, row = (away.points[[13, 14], :2].mean(axis=0) * SIZE).astype(int)
     image = renderer.draw(away, wide)
-    np.testing.assert_allclose(image.nmfc[row, column], MOUTH_COLOUR, atol=1e-5)
+    np.testing.assert_allclose(image.nmfc[row, column], mouth_colour(0.0), atol=1e-5)
     eye = (away.points[[159, 145], :2].mean(axis=0) * SIZE).astype(int)
     assert not image.nmfc[eye[1], eye[0]].any()
     np.testing.assert_allclose(image.displacement[row, column], [-0.06, 0], atol=1e-5)
@@ -310,3 +313,25 @@ def test_a_sway_moves_what_is_beside_the_face_and_fades_towards_it(renderer: Fac
     assert image.beside[0, 0] == image.beside[-1, -1] == 1
     assert 0.1 < np.mean((image.beside > 0.01) & (image.beside < 0.99)) < 0.6
     np.testing.assert_array_equal(image.swayed(still()), image.displacement)
+
+
+def test_a_mouth_s_inside_has_the_light_that_is_told(renderer: FaceRenderer) -> None:
+    wide = renderer.pose(NOBODY, gape(0.4))
+    light = np.zeros((DOWN, ACROSS), np.float32)
+    light[: DOWN // 2] = 0.8  # teeth above, darkness below
+    image = renderer.draw(wide, wide, light)
+    above, below = (
+        image.nmfc[int(y * SIZE), int(x * SIZE)]
+        for x, y, _ in (inside(wide.mouth)[place, ACROSS // 2] for place in (1, DOWN - 2))
+    )
+    np.testing.assert_allclose(above, mouth_colour(0.8), atol=0.02)
+    np.testing.assert_allclose(below, mouth_colour(0.0), atol=0.02)
+    dark = renderer.draw(wide, wide)
+    np.testing.assert_array_equal(dark.displacement, image.displacement)
+    skin = image.nmfc[..., 0] > 0
+    np.testing.assert_array_equal(dark.nmfc[skin], image.nmfc[skin])
+
+
+@pytest.mark.parametrize("light", [-5.0, 9.0])
+def test_no_light_leaves_the_mouth_s_colours(light: float) -> None:
+    assert mouth_colour(light)[2] == pytest.approx(np.clip(light, MOUTH_DARK, MOUTH_WHITE))

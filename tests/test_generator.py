@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -19,11 +20,12 @@ from models.engine.weights import find_weights
 from models.prepare import clip_frames
 from receiver.generator import Generator
 from shared.crop import Crop
+from shared.detail import MOUTH_SIZE, SWAY_WAVES, Detail
 from shared.errors import BadInputError
+from shared.face_image import MOUTH_DARK
 from shared.layers import Layers
-from shared.params import SWAY_WAVES, Camera, Params
+from shared.params import Camera, Params
 from shared.person import PersonFinder
-from shared.sway import still as still_sway
 from shared.tracker import Image, Tracker
 from tests.faces import face_model
 
@@ -185,7 +187,9 @@ def test_the_reference_frame_is_not_displaced(
     rebuilt = generator.generate(generator.reference_params)
     faces, displacement = recorder.generated[0]
     assert not displacement.any()
-    np.testing.assert_array_equal(faces[:, :3], recorder.encoded[0][1])
+    mouth = faces[:, 2] > np.where(faces[:, 0] > 0, 2, 0.5)
+    np.testing.assert_array_equal(faces[:, :2], recorder.encoded[0][1][:, :2])
+    np.testing.assert_array_equal(faces[:, 2][~mouth], recorder.encoded[0][1][:, 2][~mouth])
     np.testing.assert_array_equal(rebuilt, picture)
     assert rebuilt.dtype == np.uint8
 
@@ -240,7 +244,9 @@ def test_lanes_paint_at_the_same_time_what_one_alone_paints(photograph: Image) -
         under_way: deque[Future[Image]] = deque()
         for params in moved:
             # What a call does: the next frame is drawn while the one before is painted.
-            under_way.append(lanes.submit(generator.paint, *generator.render(params, still_sway())))
+            under_way.append(
+                lanes.submit(generator.paint, *generator.render(params, Detail.none()))
+            )
             if len(under_way) == 2:
                 together.append(under_way.popleft().result())
         together += [one.result() for one in under_way]
@@ -301,13 +307,39 @@ def test_with_the_shipped_network_a_picture_comes_back(photograph: Image) -> Non
 def test_shoulders_move_by_their_sway_and_the_face_does_not(photograph: Image) -> None:
     generator = Generator(Engine.load(), face_model())
     generator.set_reference(photograph)
-    params, sway = generator.reference_params, still_sway()
+    params, none = generator.reference_params, Detail.none()
+    sway = none.sway.copy()
     sway[SWAY_WAVES**2] = 0.05  # everything down
-    faces, displacement = (part.copy() for part in generator.render(params, still_sway()))
-    same, moved = generator.render(params, sway)
+    faces, displacement = (part.copy() for part in generator.render(params, none))
+    same, moved = generator.render(params, replace(none, sway=sway))
     np.testing.assert_array_equal(same[:, :3], faces[:, :3])
     face = faces[0, :3].max(axis=0) > 0
     np.testing.assert_allclose(moved[0][:, face], displacement[0][:, face], atol=1e-6)
     # Far from the face all of it is there.
     np.testing.assert_allclose((moved - displacement)[0, 1, -1, [0, -1]], 0.05, atol=1e-6)
     np.testing.assert_allclose((moved - displacement)[0, 0], 0, atol=1e-6)
+
+
+def test_the_mouth_that_is_told_is_drawn_as_light_as_the_photograph(photograph: Image) -> None:
+    """Teeth of a caller in a dark room are not those of one by daylight."""
+    seen = []
+    for picture in (photograph, (photograph * 0.5).astype(np.uint8)):
+        generator = Generator(Engine.load(), face_model())
+        generator.set_reference(picture)
+        opened = gaping(generator.reference_params)
+        for level in (-1.0, 1.0):
+            detail = replace(Detail.none(), mouth=np.full(MOUTH_SIZE, level, np.float32))
+            faces, _ = generator.render(opened, detail)
+            mouth = (faces[0, 2] > 0.5) & (faces[0, 0] < 0.02)
+            seen.append(float(faces[0, 2][mouth].mean()) - MOUTH_DARK)
+    low, high, dim_low, dim_high = seen
+    assert high > low + 0.05
+    assert dim_high == pytest.approx(high / 2, rel=0.2)
+    assert dim_low == pytest.approx(low / 2, rel=0.4)
+
+
+def gaping(params: Params) -> Params:
+    """Return a face with its mouth open."""
+    gap = (face_model().expression[:, 14] - face_model().expression[:, 13])[:, 1]
+    opened = params.expression + (gap * 0.3 / (gap @ gap)).astype(np.float32)
+    return Params(opened, params.camera)

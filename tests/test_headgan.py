@@ -16,7 +16,6 @@ from models.headgan import (
     RESIDUAL_SHARE,
     SEEN_ALL,
     SEEN_FROM,
-    UNSEEN_LEVEL,
     WHOLE_MOTION,
     Encoder,
     HeadGan,
@@ -25,18 +24,20 @@ from models.headgan import (
     _fold,
     held_together,
     lay,
+    mouth_level,
     mouth_of,
     unseen_mouth,
 )
 from models.presets import preset
 from models.spade import AdaInBlock, SpadeBlock, resize, warp
-from shared.face_image import MOUTH_COLOUR
+from shared.face_image import mouth_colour
 from shared.layers import LAYER_CHANNELS
 
 # On shared cores two threads that spin for each other are slower by far than one.
 torch.set_num_threads(1)
 
 FULL, LITE = preset("full"), preset("lite")
+GREY_MOUTH = torch.from_numpy(mouth_colour(0.5))
 AUDIO = 300  # deep-speech features of a frame: the paper's optional input
 
 
@@ -465,15 +466,18 @@ def test_lite_mixes_the_warped_and_the_painted_picture_by_a_mask(lite: HeadGan) 
 
 
 def test_the_mouths_colour_is_found_and_no_other() -> None:
-    colours = [MOUTH_COLOUR, (0, 0, 0), (0.05, 0.05, 1), (0.5, 0.7, 0.9), (0, 0.5, 1), (0, 0, 0.3)]
-    face = torch.tensor(colours).T[None, :, None]
-    assert mouth_of(face).flatten().tolist() == [1, 0, 0, 0, 0, 0]
+    mouths = [tuple(mouth_colour(light)) for light in (0.0, 0.4, 1.0)]
+    others = [(0, 0, 0), (0.05, 0.05, 1), (0.5, 0.7, 0.9), (0, 0.5, 1), (0, 0, 0.3)]
+    face = torch.tensor([*mouths, *others]).T[None, :, None]
+    assert mouth_of(face).flatten().tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
+    told = mouth_level(face).flatten()[:3]
+    torch.testing.assert_close(told, torch.tensor([-1.0, -0.2, 1.0]), atol=1e-6, rtol=0)
 
 
 def test_an_untrained_lite_paints_the_open_mouth_and_shows_the_rest(lite: HeadGan) -> None:
     faces, displacement, reference, face = inputs()
     mouth = (slice(None), slice(None), slice(20, 30), slice(24, 40))
-    faces[mouth] = torch.tensor(MOUTH_COLOUR * 3)[None, :, None, None]
+    faces[mouth] = GREY_MOUTH.repeat(3)[None, :, None, None]
     with torch.no_grad():
         made = lite(faces, displacement, reference, lite.encode(reference, face))
     near_paint = (made.image - made.painted).abs() < (made.image - made.warped).abs()
@@ -489,7 +493,7 @@ def test_a_mouth_counts_as_seen_when_the_reference_shows_enough(
     share: float, unseen: float
 ) -> None:
     face = torch.full((1, 3, 64, 64), 0.5)
-    face[0, :, 20:30, 20:40] = torch.tensor(MOUTH_COLOUR)[:, None, None]
+    face[0, :, 20:30, 20:40] = GREY_MOUTH[:, None, None]
     found = unseen_mouth(face, torch.full((1, 1, 1, 1), share * 200 / 64**2))
     assert float(found[0, 0, 25, 25]) == pytest.approx(unseen, abs=1e-3)
     assert found.sum() == pytest.approx(200 * unseen, abs=1)
@@ -502,15 +506,15 @@ def test_a_closed_mouth_is_not_unseen() -> None:
 def test_a_mouth_seen_open_is_shown_and_one_seen_closed_is_not(lite: HeadGan) -> None:
     faces, displacement, reference, face = inputs()
     mouth = (slice(None), slice(None), slice(20, 30), slice(24, 40))
-    faces[mouth] = torch.tensor(MOUTH_COLOUR * 3)[None, :, None, None]
+    faces[mouth] = GREY_MOUTH.repeat(3)[None, :, None, None]
     opened = face.clone()
-    opened[mouth] = torch.tensor(MOUTH_COLOUR)[None, :, None, None]
+    opened[mouth] = GREY_MOUTH[None, :, None, None]
     with torch.no_grad():
         closed_reference, open_reference = (
             lite(faces, displacement, reference, lite.encode(reference, seen)).warped[mouth]
             for seen in (face, opened)
         )
-    torch.testing.assert_close(closed_reference, torch.full_like(closed_reference, UNSEEN_LEVEL))
+    torch.testing.assert_close(closed_reference, torch.zeros_like(closed_reference))  # as told
     assert open_reference.std() > 0.1
 
 

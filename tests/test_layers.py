@@ -91,7 +91,7 @@ def test_a_stack_has_picture_person_and_backdrop(picture: Image, person: Mask) -
     stack = layers.stack()
     assert stack.shape == (SIDE, SIDE, LAYER_CHANNELS)
     assert stack.dtype == np.uint8
-    np.testing.assert_array_equal(stack[..., :3], picture)
+    np.testing.assert_array_equal(stack[1:-1, 1:-1, :3], picture[1:-1, 1:-1])
     np.testing.assert_array_equal(stack[..., 3], person)
     np.testing.assert_array_equal(stack[..., 4:], layers.backdrop)
 
@@ -120,6 +120,7 @@ def test_without_motion_the_picture_comes_back(picture: Image, person: Mask) -> 
     seen = np.ones((SIDE, SIDE), bool)
     seen[NEAR] = False
     seen[BODY] = True
+    seen[[0, -1]] = seen[:, [0, -1]] = False  # the soft border
     np.testing.assert_array_equal(moved[seen], picture[seen])
 
 
@@ -134,7 +135,19 @@ def test_where_all_is_the_person_everything_moves(picture: Image) -> None:
     everything = np.full((SIDE, SIDE), 255, np.uint8)
     moved, mask = Layers.split(picture, everything).move(shift(24))
     assert (mask == 255).all()
-    np.testing.assert_array_equal(moved[:, 24:], picture[:, :-24])
+    np.testing.assert_array_equal(moved[1:-1, 25:], picture[1:-1, 1:-24])
+
+
+def test_what_comes_in_from_beyond_the_border_is_no_streak() -> None:
+    """Hair at the border, a line dark and a line light, is grey beyond it."""
+    dark = np.indices((SIDE, SIDE)).sum(axis=0) % 2
+    hair = np.repeat((200 * dark).astype(np.uint8)[..., None], 3, axis=2)
+    everything = np.full((SIDE, SIDE), 255, np.uint8)
+    moved, _ = Layers.split(hair, everything).move(shift(24, down=-24))
+    beyond = moved[40:-40, :20], moved[-20:, 40:-40].swapaxes(0, 1)
+    for part in beyond:
+        assert np.abs(np.diff(part.astype(int), axis=0)).max() <= 10
+        assert 60 < part.mean() < 190
 
 
 def test_training_needs_no_mediapipe() -> None:

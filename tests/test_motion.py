@@ -13,10 +13,11 @@ from receiver.motion import (
     GUESSED_MS,
     between,
     beyond,
+    detail_between,
     fades,
-    sway_between,
 )
-from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, SWAY_SIZE, Camera, Frame, Params
+from shared.detail import Detail
+from shared.params import EXPRESSION_LIMIT, EXPRESSION_SIZE, Camera, Frame, Params
 
 
 def face(sequence: int, roll: float, smile: float = 0.0) -> Frame:
@@ -72,9 +73,10 @@ def test_frames_of_one_time_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize(("at_ms", "share"), [(40, 0), (50, 0.25), (80, 1), (0, 0), (200, 1)])
-def test_hair_and_shoulders_go_straight_from_frame_to_frame(at_ms: float, share: float) -> None:
+def test_the_detail_goes_straight_from_frame_to_frame(at_ms: float, share: float) -> None:
     before, after = (
-        replace(face(n, 0), sway=np.full(SWAY_SIZE, sway, np.float32))
-        for n, sway in ((1, 0.1), (2, -0.1))
+        replace(face(n, 0), detail=Detail(*(np.full_like(p, value) for p in Detail.none().parts)))
+        for n, value in ((1, 0.1), (2, -0.1))
     )
-    np.testing.assert_allclose(sway_between(before, after, at_ms), 0.1 - 0.2 * share, atol=1e-6)
+    for part in detail_between(before, after, at_ms).parts:
+        np.testing.assert_allclose(part, 0.1 - 0.2 * share, atol=1e-6)

@@ -11,9 +11,9 @@ from benchmarks.profiles import profile
 from benchmarks.smoothness import freeze_ratio
 from receiver.motion import GUESSED_MS
 from receiver.playout import CAPACITY, STALE_MS, Playout
+from shared.detail import Detail
 from shared.latency import Latency
 from shared.outgoing import Outgoing
-from shared.params import SWAY_SIZE
 from shared.tally import LOSSY_MS
 from shared.wire import FrameDecoder
 from shared.wire_errors import StaleKeyError, TruncatedError
@@ -284,10 +284,11 @@ async def test_lost_packets_hardly_freeze_the_picture(link: str, most: float) ->
     assert np.mean(ratios) < most
 
 
-def test_a_frame_drawn_between_two_has_its_hair_and_shoulders_between() -> None:
+def test_a_frame_drawn_between_two_has_its_detail_between() -> None:
     playout = Playout(20.0)
     for number, sway in ((0, 0.0), (1, 0.1), (3, 0.3)):
-        pushed = replace(frame(number), sway=np.full(SWAY_SIZE, sway, np.float32))
+        detail = Detail(*(np.full_like(part, sway) for part in Detail.none().parts))
+        pushed = replace(frame(number), detail=detail)
         playout.push(pushed, number * 40 + OFFSET_MS)
         if number < 3:
             playout.pop(number * 40 + OFFSET_MS + 20)
@@ -296,4 +297,5 @@ def test_a_frame_drawn_between_two_has_its_hair_and_shoulders_between() -> None:
     guessed = playout.pop(due)
     assert guessed is not None
     assert guessed.sequence == 2
-    np.testing.assert_allclose(guessed.sway, 0.2, atol=1e-6)
+    for part in guessed.detail.parts:
+        np.testing.assert_allclose(part, 0.2, atol=1e-6)

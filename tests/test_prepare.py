@@ -220,12 +220,13 @@ def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
         prepare.main(tmp_path, tmp_path / "out")
 
 
-def test_hair_and_shoulders_are_measured_since_the_first_frame(
-    tracked: Tracked, tmp_path: Path
-) -> None:
-    assert len(tracked.sways) == FRAMES
-    assert not tracked.sways[0].any()
-    assert 0 < np.abs(tracked.sways[-1]).max() < 0.05
+def test_the_detail_is_measured_since_the_first_frame(tracked: Tracked, tmp_path: Path) -> None:
+    sways, mouths = zip(*(detail.parts for detail in tracked.details), strict=True)
+    assert len(sways) == FRAMES
+    assert not sways[0].any()
+    assert 0 < np.abs(sways[-1]).max() < 0.05
+    assert mouths[0].any()  # a mouth needs no frame before it
     prepare.save(tmp_path / "tracked.npz", [tracked])
-    read = TrackedClips.load(tmp_path / "tracked.npz").sways
-    np.testing.assert_allclose(read, tracked.sways, atol=1e-4)
+    read = TrackedClips.load(tmp_path / "tracked.npz")
+    np.testing.assert_allclose(read.sways, sways, atol=1e-4)
+    np.testing.assert_allclose(read.mouths, mouths, atol=1e-2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.params import SWAY_SIZE, SWAY_WAVES
+from shared.detail import SWAY_SIZE, SWAY_WAVES
 from shared.sway import still, sway_field
 
 

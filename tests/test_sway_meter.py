@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.sending import send
+from shared.detail import SWAY_LIMIT, SWAY_SIZE
 from shared.face_image import FaceRenderer
 from shared.layers import Layers, Mask
 from shared.mesh_warp import mesh_warp
 from shared.metrics import psnr
-from shared.params import SWAY_LIMIT, SWAY_SIZE, Floats, Params
+from shared.params import Floats, Params
 from shared.person import PersonFinder
 from shared.pictures import Image
 from shared.sway import still, sway_field
@@ -95,6 +96,6 @@ def test_a_real_person_is_nearer_with_their_sway(demo_clip: Path) -> None:
     with_it, without = [], []
     for frame in sent[20:]:
         drawn = renderer.draw(renderer.pose(first.identity, frame.received), home)
-        with_it.append(psnr(frame.picture, layers.move(drawn.swayed(frame.sway))[0]))
+        with_it.append(psnr(frame.picture, layers.move(drawn.swayed(frame.detail.sway))[0]))
         without.append(psnr(frame.picture, layers.move(drawn.displacement)[0]))
     assert np.mean(with_it) > np.mean(without) + 0.3

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.detail import MOUTH_LIMIT, SWAY_LIMIT
 from shared.face_model import FaceModel
 from shared.latency import Latency
 from shared.params import (
@@ -16,7 +17,6 @@ from shared.params import (
     LOG_SCALE_LIMITS,
     PARAMS_SIZE,
     ROTATION_LIMIT,
-    SWAY_LIMIT,
     TRANSLATION_LIMIT,
     Frame,
     Params,
@@ -88,28 +88,30 @@ def test_every_frame_comes_back_within_a_dead_zone(count: int, latency: Latency)
 
 @pytest.mark.parametrize("latency", list(Latency))
 @pytest.mark.parametrize("count", COUNTS)
-def test_the_sway_of_every_packet_s_last_frame_comes_back(count: int, latency: Latency) -> None:
+def test_the_detail_of_every_packet_s_last_frame_comes_back(count: int, latency: Latency) -> None:
     sent = frames(105)
     taken, _ = decode_all(encode_all(sent, count, latency))
-    step = DEAD_ZONE * wire_tables(latency.coarse).sway.steps + 1e-6
     for anchor in range(count - 1, 105, count):
-        assert (np.abs(taken[anchor].sway - sent[anchor].sway) <= step).all()
+        parts = zip(taken[anchor].detail.parts, sent[anchor].detail.parts, strict=True)
+        for table, (got, told) in zip(wire_tables(latency.coarse).detail, parts, strict=True):
+            assert (np.abs(got - told) <= DEAD_ZONE * table.steps + 1e-6).all()
 
 
-def test_the_sway_goes_straight_from_packet_to_packet() -> None:
+def test_the_detail_goes_straight_from_packet_to_packet() -> None:
     taken, _ = decode_all(encode_all(frames(21), 7))
-    before, *between_them, after = (frame.sway for frame in taken[6:14])
-    for place, sway in enumerate(between_them, 1):
-        np.testing.assert_allclose(sway, before + place / 7 * (after - before), atol=1e-6)
+    for before, *between_them, after in zip(*(f.detail.parts for f in taken[6:14]), strict=True):
+        for place, part in enumerate(between_them, 1):
+            np.testing.assert_allclose(part, before + place / 7 * (after - before), atol=1e-5)
 
 
-def test_a_late_packet_s_sway_is_its_own() -> None:
+def test_a_late_packet_s_detail_is_its_own() -> None:
     packets = encode_all(frames(9), 3)
     taken, refused = decode_all([packets[0], packets[2], packets[1]])
     assert not refused
-    late = [frame.sway for frame in taken if 3 <= frame.sequence < 6]
-    np.testing.assert_array_equal(late[0], late[2])
-    np.testing.assert_allclose(late[2], frames(9)[5].sway, atol=0.002)
+    late = [frame.detail for frame in taken if 3 <= frame.sequence < 6]
+    np.testing.assert_array_equal(late[0].sway, late[2].sway)
+    np.testing.assert_array_equal(late[0].mouth, late[2].mouth)
+    np.testing.assert_allclose(late[2].sway, frames(9)[5].detail.sway, atol=0.003)
 
 
 def test_same_frames_give_the_same_bytes() -> None:
@@ -261,15 +263,15 @@ def test_a_delta_does_not_build_on_a_key_of_other_steps() -> None:
     ("packet", "error"),
     [
         (b"", TruncatedError),
-        (b"\x80", TruncatedError),
-        (b"\x80\x00\x00", TruncatedError),
-        (b"\x80\x10\x00\x00", TruncatedError),
-        (b"\x84\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
+        (b"\xa0", TruncatedError),
+        (b"\xa0\x00\x00", TruncatedError),
+        (b"\xa0\x10\x00\x00", TruncatedError),
+        (b"\xa4\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
         (b"\x20" + bytes(20), VersionError),
         (b"\xe0" + bytes(20), VersionError),
-        (b"\x88\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
-        (b"\x80\x10" + bytes(20), StaleKeyError),
-        (b"\x80" + bytes(PACKET_LIMIT), TooLongError),
+        (b"\xa8\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
+        (b"\xa0\x10" + bytes(20), StaleKeyError),
+        (b"\xa0" + bytes(PACKET_LIMIT), TooLongError),
     ],
 )
 def test_each_way_to_be_bad_has_its_error(packet: bytes, error: type[WireError]) -> None:
@@ -298,7 +300,8 @@ def test_random_bytes_raise_only_wire_errors(packet: bytes) -> None:
         return
     for frame in got:
         Params.from_vector(frame.params.to_vector())
-        assert np.abs(frame.sway).max() <= SWAY_LIMIT
+        assert np.abs(frame.detail.sway).max() <= SWAY_LIMIT
+        assert np.abs(frame.detail.mouth).max() <= MOUTH_LIMIT
 
 
 @given(st.binary(max_size=40), st.integers(0, 31), st.integers(1, MAX_FRAMES), st.booleans())
@@ -317,7 +320,7 @@ def test_random_bodies_behind_a_valid_header_raise_only_wire_errors(
         return
     assert len(got) == count
     assert all(np.isfinite(frame.params.to_vector()).all() for frame in got)
-    assert all(np.isfinite(frame.sway).all() for frame in got)
+    assert all(np.isfinite(part).all() for frame in got for part in frame.detail.parts)
 
 
 @given(

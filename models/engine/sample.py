@@ -15,6 +15,8 @@ from models.engine.interface import Floats
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer
 from shared.face_model import FaceModel
+from shared.mouth import mouth_basis
+from shared.mouth_meter import brightness, light_inside
 from shared.params import Params
 
 SAMPLE = "sample.npz"
@@ -46,24 +48,28 @@ def read_sample(path: Path | None = None, frames: int | None = None) -> Sample:
     path = path or Path(str(resources.files("models") / "weights" / SAMPLE))
     try:
         with np.load(path) as file:
-            layers, identity, home, runs = (
-                file[name] for name in ("layers", "identity", "home", "runs")
+            layers, identity, home, runs, mouths = (
+                file[name] for name in ("layers", "identity", "home", "runs", "mouths")
             )
     except (OSError, KeyError, ValueError) as error:
         raise BadInputError(f"{path} cannot be read as sample frames: {error}") from error
     renderer = FaceRenderer(FaceModel.load())
     at_home = renderer.pose(identity, Params.from_vector(home))
+    picture = np.ascontiguousarray(layers[..., :3])
+    face = renderer.draw(at_home, at_home, light_inside(picture, at_home.mouth)).nmfc
+    bright = np.float32(brightness(picture, face))
     faces, displacements = [], []
-    for run in runs[:frames]:
+    for vectors, told in list(zip(runs, mouths, strict=True))[:frames]:
+        poses = [renderer.pose(identity, Params.from_vector(vector)) for vector in vectors]
+        lights = [bright * mouth_basis().light(mouth) for mouth in told]
         drawn = [
-            renderer.draw(renderer.pose(identity, Params.from_vector(vector)), at_home)
-            for vector in run
+            renderer.draw(pose, at_home, light) for pose, light in zip(poses, lights, strict=True)
         ]
         faces.append(np.concatenate([planes(one.nmfc) for one in drawn], axis=1))
         displacements.append(planes(drawn[0].displacement))
     return Sample(
         planes(layers) / np.float32(127.5) - 1,
-        planes(renderer.draw(at_home, at_home).nmfc),
+        planes(face),
         np.concatenate(faces),
         np.concatenate(displacements),
     )
