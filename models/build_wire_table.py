@@ -21,6 +21,7 @@ from models.tracked import TrackedClips
 from shared.command import run_command
 from shared.detail import MOUTH_SIZE, SWAY_WAVES
 from shared.face_model import FaceModel
+from shared.follower import MOUTH_MOVED, SWAY_MOVED
 from shared.gate import Gate
 from shared.gated_filter import GatedFilter
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params
@@ -46,9 +47,9 @@ Array = npt.NDArray[np.float64]
 # Point error that rounding adds, share of the eye distance RMS; with the dead zone's the promise of
 # 0.003 is kept.
 TARGET_ERROR = 0.0028
-# Crop sides, of a motion that is everywhere the same. Twice as much costs the moved picture 0.1 dB:
-# shoulders have fine patterns. A cosine moves less on average, see `sway_steps`.
-SWAY_STEP = 0.0016
+# Crop sides, of a motion that is everywhere the same. Twice as much costs the picture 0.15 dB, and
+# half as much brings 0.02: shoulders have fine patterns. A cosine moves less, see `sway_steps`.
+SWAY_STEP = 0.0008
 MOUTH_STEP = 0.3  # standard deviations: a few levels of brightness
 COARSE = 3.0  # width of the coarse steps in fine ones
 PACKET_FRAMES = (1, 3, 7)  # sizes of packets that differences are counted in
@@ -240,8 +241,8 @@ def build(
     params = smoothed(model, params, clip, fine)
     sway, mouth = sway_steps(), np.full(MOUTH_SIZE, MOUTH_STEP)
     details = {
-        "sway": (gated(sways, sway, clip), sway, sway_limits()),
-        "mouth": (gated(mouths, mouth, clip), mouth, mouth_limits()),
+        "sway": (gated(sways, sway, clip, SWAY_MOVED), sway, sway_limits()),
+        "mouth": (gated(mouths, mouth, clip, MOUTH_MOVED), mouth, mouth_limits()),
     }
     table: dict[str, object] = {"version": WIRE_VERSION}
     for name, width in (("fine", 1.0), ("coarse", COARSE)):
@@ -304,11 +305,11 @@ def smoothed(model: FaceModel, params: Array, clip: npt.NDArray[np.integer], ste
     return np.array(rows, np.float64)
 
 
-def gated(values: Array, steps: Array, clip: npt.NDArray[np.integer]) -> Array:
+def gated(values: Array, steps: Array, clip: npt.NDArray[np.integer], moved_steps: float) -> Array:
     """Return a part of the detail as the sender's gate leaves it."""
     rows = []
     for number in np.unique(clip):
-        gate = Gate()
+        gate = Gate(moved_steps=moved_steps)
         for place, row in enumerate(values[clip == number] / steps):
             rows.append(gate.apply(row, place * FRAME_MS) * steps)
     return np.array(rows, np.float64)

@@ -35,9 +35,9 @@ FLOW_CHANNELS = 2
 SEEN_CHANNELS = 2  # where the person is now, and where they hid the backdrop
 MOUTH_Z = 0.5
 NO_FACE = 0.02
-# The opening of the reference's mouth over the driving one's: below the first the inside was not
-# seen, above the second it was.
-SEEN_FROM, SEEN_ALL = 0.1, 0.3
+# The opening of the reference's mouth over the driving one's: between the middle two its inside is
+# shown, beyond the outer two it is painted. Teeth do not stretch and shrink with the lips.
+SEEN_FROM, SEEN_ALL, SEEN_STILL, SEEN_TO = 0.5, 0.9, 1.1, 1.5
 # How much of the learned residual flow is believed. What shoulders and hair do when a head moves
 # differs from one person to the next, and a few dozen teach the network their own ways: on people
 # whom it has not seen the whole residual moves the picture away from the original, half of it
@@ -317,7 +317,7 @@ class HeadGan(nn.Module):
         unseen = unseen_mouth(face, features.mouth)
         if self.preset.compose:
             warped, seen = lay(reference, flow)
-            # Lips stretched over an open mouth would be copied: what is told of it stands instead.
+            # Stretched lips and teeth would be copied: what is told of the mouth stands instead.
             warped = warped + unseen * (mouth_level(face) - warped)
             middle = middle * (1 - resize(unseen, middle.shape[-1]))
             middle = torch.cat([middle, resize(face, middle.shape[-1])], dim=1)
@@ -389,9 +389,9 @@ def mouth_level(face: Tensor) -> Tensor:
 
 
 def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:
-    """Return where a mouth is open that the reference did not show, (N, 1, H, W), in [0, 1].
+    """Return where a mouth is open that the reference did not show so, (N, 1, H, W), in [0, 1].
 
-    The displacement maps the open mouth to the reference's, however little open that was.
+    The displacement maps the open mouth to the reference's, however far open that was.
 
     Args:
         face: driving face image, (N, 3, H, W).
@@ -399,7 +399,9 @@ def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:
     """
     mouth = mouth_of(face)
     share = seen / (_area(mouth) + 1e-5)
-    return mouth * (1 - ((share - SEEN_FROM) / (SEEN_ALL - SEEN_FROM)).clamp(0, 1))
+    opened = ((share - SEEN_FROM) / (SEEN_ALL - SEEN_FROM)).clamp(0, 1)
+    not_wider = ((SEEN_TO - share) / (SEEN_TO - SEEN_STILL)).clamp(0, 1)
+    return mouth * (1 - opened * not_wider)
 
 
 def _fold(images: Tensor, side: int) -> Tensor:

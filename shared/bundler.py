@@ -19,7 +19,7 @@ from shared.wire_table import WireTable, wire_tables
 # of the eye distance, a quarter of a pixel.
 SEEN_TO_MOVE = 3.0
 # The same for hair and shoulders: about a pixel and a half.
-SEEN_TO_SWAY = 4.0
+SEEN_TO_SWAY = 8.0
 # And for the inside of the mouth: a few levels of its brightness.
 SEEN_TO_SPEAK = 3.0
 UNEVEN_MS = 8.0  # a camera's frames come a little early or late

@@ -17,6 +17,9 @@ from shared.pictures import Image
 from shared.sway_meter import SwayMeter
 from shared.wire_table import wire_tables
 
+# Quantiser steps (see `Gate`): the measured sway trembles by more of them than a fit does.
+SWAY_MOVED, MOUTH_MOVED = 10.0, 5.0
+
 
 class Follower:
     """Follows one call's frames, in their order; not for two threads at once."""
@@ -65,7 +68,7 @@ class DetailMeter:
         self._sway = SwayMeter(model, identity, key, person, origin)
         self._mouth = MouthMeter(model, identity, key, origin)
         self._steps = [table.steps for table in wire_tables().detail]
-        self._gates = [Gate() for _ in self._steps]
+        self._gates = [Gate(moved_steps=moved) for moved in (SWAY_MOVED, MOUTH_MOVED)]
 
     def measure(self, picture: Image, params: Params, captured_ms: float) -> Detail:
         """Return a frame's detail.

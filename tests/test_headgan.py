@@ -16,6 +16,8 @@ from models.headgan import (
     RESIDUAL_SHARE,
     SEEN_ALL,
     SEEN_FROM,
+    SEEN_STILL,
+    SEEN_TO,
     WHOLE_MOTION,
     Encoder,
     HeadGan,
@@ -487,9 +489,19 @@ def test_an_untrained_lite_paints_the_open_mouth_and_shows_the_rest(lite: HeadGa
 
 @pytest.mark.parametrize(
     ("share", "unseen"),
-    [(0, 1), (SEEN_FROM, 1), ((SEEN_FROM + SEEN_ALL) / 2, 0.5), (SEEN_ALL, 0), (3, 0)],
+    [
+        (0, 1),
+        (SEEN_FROM, 1),
+        ((SEEN_FROM + SEEN_ALL) / 2, 0.5),
+        (SEEN_ALL, 0),
+        (1, 0),
+        (SEEN_STILL, 0),
+        ((SEEN_STILL + SEEN_TO) / 2, 0.5),
+        (SEEN_TO, 1),
+        (4, 1),
+    ],
 )
-def test_a_mouth_counts_as_seen_when_the_reference_shows_enough(
+def test_a_mouth_counts_as_seen_when_the_reference_s_is_open_alike(
     share: float, unseen: float
 ) -> None:
     face = torch.full((1, 3, 64, 64), 0.5)
