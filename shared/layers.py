@@ -25,7 +25,7 @@ FILL_RADIUS = 3  # pixels of that
 EDGE = 1
 # Pixels (standard deviation) that the picture's outermost ones are blurred by, along the border:
 # what moves in from beyond it repeats them, and hair would come in as streaks.
-BORDER_BLUR = 8.0
+BORDER_BLUR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
