@@ -11,9 +11,9 @@ from benchmarks.video import read_frames
 from shared.aligner import Aligner
 from shared.crop import Crop
 from shared.detail import Detail
+from shared.detail_meter import DetailMeter
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
-from shared.follower import DetailMeter
 from shared.gated_filter import GatedFilter
 from shared.params import Floats, Frame, Params
 from shared.person import PersonFinder

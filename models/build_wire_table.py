@@ -20,8 +20,8 @@ import typer
 from models.tracked import TrackedClips
 from shared.command import run_command
 from shared.detail import MOUTH_SIZE, SWAY_WAVES
+from shared.detail_meter import MOUTH_MOVED, SWAY_MOVED
 from shared.face_model import FaceModel
-from shared.follower import MOUTH_MOVED, SWAY_MOVED
 from shared.gate import Gate
 from shared.gated_filter import GatedFilter
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Params

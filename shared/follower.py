@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from shared.aligner import Aligner
 from shared.crop import Points
-from shared.detail import Detail
+from shared.detail_meter import DetailMeter
 from shared.face_model import FaceModel
-from shared.gate import Gate
 from shared.gated_filter import GatedFilter
 from shared.layers import Mask
-from shared.mouth_meter import MouthMeter
 from shared.params import Floats, Frame, Params
 from shared.pictures import Image
-from shared.sway_meter import SwayMeter
-from shared.wire_table import wire_tables
-
-# Quantiser steps (see `Gate`): the measured sway trembles by more of them than a fit does.
-SWAY_MOVED, MOUTH_MOVED = 10.0, 5.0
 
 
 class Follower:
@@ -55,33 +46,4 @@ class Follower:
         # Against the face as it will be shown: what the filter holds back, the detail does not.
         return Frame(
             sequence, captured_ms, params, self._meter.measure(picture, params, captured_ms)
-        )
-
-
-class DetailMeter:
-    """Measures what one call's pictures show beside their fits, without its tremble."""
-
-    def __init__(
-        self, model: FaceModel, identity: Floats, key: Image, person: Mask, origin: Params
-    ) -> None:
-        """Take the key picture; the arguments are those of `Follower`."""
-        self._sway = SwayMeter(model, identity, key, person, origin)
-        self._mouth = MouthMeter(model, identity, key, origin)
-        self._steps = [table.steps for table in wire_tables().detail]
-        self._gates = [Gate(moved_steps=moved) for moved in (SWAY_MOVED, MOUTH_MOVED)]
-
-    def measure(self, picture: Image, params: Params, captured_ms: float) -> Detail:
-        """Return a frame's detail.
-
-        Args:
-            picture: its crop, RGB uint8 (256, 256, 3).
-            params: its fit, as it will be shown.
-            captured_ms: its capture time.
-        """
-        found = self._sway.measure(picture, params), self._mouth.measure(picture, params)
-        return Detail(
-            *(
-                (gate.apply(part / steps, captured_ms) * steps).astype(np.float32)
-                for gate, steps, part in zip(self._gates, self._steps, found, strict=True)
-            )
         )
