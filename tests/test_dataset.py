@@ -29,6 +29,8 @@ SHAPES = {
     "audio": (300,),
 }
 
+WITHIN = np.s_[1:-1, 1:-1]  # the reference has a soft border
+
 
 def shown(pair: dict[str, torch.Tensor], name: str) -> Image:
     """Return a pair's target, or the picture among its reference's layers, RGB (256, 256, 3)."""
@@ -131,7 +133,7 @@ def test_a_pair_without_change_is_the_clips_own(pairs: Pairs) -> None:
     pair = pairs.pair(0, 3, Augmentation.none())
     assert pair["judged"].all()
     for name, index in (("reference", 0), ("target", 3)):
-        np.testing.assert_array_equal(shown(pair, name), pairs.clips.image(index))
+        np.testing.assert_array_equal(shown(pair, name)[WITHIN], pairs.clips.image(index)[WITHIN])
 
 
 def test_the_reference_comes_in_layers(pairs: Pairs) -> None:
@@ -169,7 +171,7 @@ def test_a_frame_against_itself_is_not_displaced(pairs: Pairs) -> None:
     assert torch.equal(pair["face"][:2], pair["faces"][:2])
     assert torch.equal(pair["face"][2:][~told], pair["faces"][2:3][~told])
     assert (pair["face"][2:][told] - pair["faces"][2:3][told]).abs().mean() < 0.1
-    assert torch.equal(pair["reference"][:3], pair["target"])
+    np.testing.assert_array_equal(shown(pair, "reference")[WITHIN], shown(pair, "target")[WITHIN])
 
 
 def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
@@ -177,7 +179,7 @@ def test_both_pictures_of_a_pair_are_changed_alike(pairs: Pairs) -> None:
     pair = pairs.pair(0, 3, augmentation)
     for name, index in (("reference", 0), ("target", 3)):
         expected = augmentation.image(pairs.clips.image(index))
-        np.testing.assert_array_equal(shown(pair, name), expected)
+        np.testing.assert_array_equal(shown(pair, name)[WITHIN], expected[WITHIN])
     person = pair["reference"][3].numpy()
     np.testing.assert_array_equal(person, augmentation.place(pairs.clips.person(0)))
     assert not torch.equal(pair["face"], pairs.pair(0, 3, Augmentation.none())["face"])

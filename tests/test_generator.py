@@ -29,6 +29,8 @@ from shared.person import PersonFinder
 from shared.tracker import Image, Tracker
 from tests.faces import face_model
 
+WITHIN = np.s_[1:-1, 1:-1]  # the reference has a soft border
+
 
 class Recorder:
     """Stands in for an engine: keeps what it was given, shows the reference picture."""
@@ -97,7 +99,7 @@ def test_the_reference_is_the_crop_around_the_head(
     assert layers.shape == (1, 7, 256, 256)
     assert face.shape == (1, 3, 256, 256)
     assert layers.dtype == face.dtype == np.float32
-    np.testing.assert_allclose(levels(layers)[..., :3], picture, atol=1e-3)
+    np.testing.assert_allclose(levels(layers)[..., :3][WITHIN], picture[WITHIN], atol=1e-3)
     # The 35 floats kept of it stand for the tracked points.
     placed = face_model().points(
         face_model().calibrate(crop.to_units(points)), generator.reference_params
@@ -190,7 +192,7 @@ def test_the_reference_frame_is_not_displaced(
     mouth = faces[:, 2] > np.where(faces[:, 0] > 0, 2, 0.5)
     np.testing.assert_array_equal(faces[:, :2], recorder.encoded[0][1][:, :2])
     np.testing.assert_array_equal(faces[:, 2][~mouth], recorder.encoded[0][1][:, 2][~mouth])
-    np.testing.assert_array_equal(rebuilt, picture)
+    np.testing.assert_array_equal(rebuilt[WITHIN], picture[WITHIN])
     assert rebuilt.dtype == np.uint8
 
 
@@ -283,7 +285,8 @@ def test_no_face_is_refused_and_the_old_reference_stays(
     picture = generator.set_reference(photograph)
     with pytest.raises(BadInputError, match="no face in the reference picture: use one where"):
         generator.set_reference(np.full((480, 640, 3), 90, np.uint8))
-    np.testing.assert_array_equal(generator.generate(generator.reference_params), picture)
+    again = generator.generate(generator.reference_params)
+    np.testing.assert_array_equal(again[WITHIN], picture[WITHIN])
 
 
 def test_without_a_reference_nothing_is_generated(generator: Generator) -> None:

@@ -26,8 +26,9 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Pairs:
 def test_a_picture_moved_onto_itself_is_itself(pairs: Pairs) -> None:
     same = int(pairs.images[0][0])
     reference, driving, warped, layers, swayed = moved(pairs, same, same)
-    assert torch.equal(reference, driving)
-    assert (warped - driving).abs().max() < 0.02
+    # But for its soft border, which the reference alone has.
+    assert torch.equal(reference[:, 1:-1, 1:-1], driving[:, 1:-1, 1:-1])
+    assert (warped - driving)[:, 2:-2, 2:-2].abs().max() < 0.02
     # Of the person's soft edge half is the backdrop, which is guessed there.
     assert (layers - driving).abs().mean() < 0.02
     assert (swayed - layers).abs().mean() < 0.01
