@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader, Subset
 
 from models.checkpoint import load_related
 from models.dataset import Pairs
-from models.headgan import Rebuilt
+from models.headgan import PAST, Rebuilt, mouth_of
 from models.trainer import NEW_PARTS, Trainer
 from shared.errors import BadInputError
+from shared.face_image import MOUTH_DARK
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Variant:
         name: what the command line and the table call it.
         displacement: whether the networks get the mesh displacement; otherwise it is 0 everywhere
             and the flow is its residual. (A preset without displacement has other layers too.)
+        mouth: whether the face image tells how light the inside of the mouth is.
         mask: whether the painted picture is mixed with the warped reference.
         perceptual: whether SqueezeNet's features are compared.
         adversary: whether there are discriminators.
@@ -35,6 +37,7 @@ class Variant:
 
     name: str
     displacement: bool = True
+    mouth: bool = True
     mask: bool = True
     perceptual: bool = True
     adversary: bool = True
@@ -45,6 +48,7 @@ class Variant:
 VARIANTS = (
     Variant("whole"),
     Variant("no-displacement", displacement=False),
+    Variant("no-mouth", mouth=False),
     Variant("no-mask", mask=False),
     Variant("no-perceptual", perceptual=False),
     Variant("no-gan", adversary=False),
@@ -140,6 +144,8 @@ def trainer_of(
     for network in (trainer.network, trainer.ema):
         if not variant.displacement:
             network.register_forward_pre_hook(_not_displaced)
+        if not variant.mouth:
+            network.register_forward_pre_hook(_untold)
         if not variant.mask:
             network.register_forward_hook(_only_painted)
     return trainer
@@ -167,6 +173,14 @@ def train(
 def _not_displaced(_network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     faces, displacement, *others = inputs
     return faces, torch.zeros_like(displacement), *others
+
+
+def _untold(_network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    faces, *others = inputs
+    images = faces.reshape(len(faces) * PAST, -1, *faces.shape[2:])
+    dark = torch.where(mouth_of(images) > 0, MOUTH_DARK, images[:, 2:3])
+    images = torch.cat([images[:, :2], dark], dim=1)
+    return images.view_as(faces), *others
 
 
 def _only_painted(_network: nn.Module, _inputs: object, rebuilt: Rebuilt) -> Rebuilt:
