@@ -25,7 +25,7 @@ from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
 from shared.layers import Layers, Mask
-from shared.mouth import closed, mouth_basis
+from shared.mouth import mouth_basis, unseen
 from shared.mouth_meter import brightness, light_inside
 from shared.mouth_meter import measure as look_inside
 from shared.openings import openings
@@ -239,7 +239,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
 
 def _light(view: View, face: float, told: bool) -> Floats:
     """Return how light a mouth's inside is, (8, 9), in [0, 1], as a receiver knows it."""
-    mouth = look_inside(view.image, view.shape.mouth, face) if told else closed()
+    mouth = look_inside(view.image, view.shape.mouth, face) if told else unseen()
     return mouth_basis().light(mouth) * np.float32(face)
 
 

@@ -88,7 +88,7 @@ APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 # Drawn behind every face, whatever its pose: irises behind the lids, and the whites behind irises.
 IRIS_DEPTH, WHITE_DEPTH, APRON_DEPTH = 10.0, 20.0, 50.0
 LID_DEPTH = -0.02  # a closed upper lid lies over the lower one
-DARKNESS = np.zeros((DOWN, ACROSS), np.float32)  # a mouth of which nothing is known
+DARKNESS = np.zeros((DOWN, ACROSS), np.float32)  # a mouth's, where only shape matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +191,12 @@ class FaceRenderer:
             reference: the face of the reference picture.
             light: how light the inside of its mouth is, (8, 9), in [0, 1].
         """
-        self._colours[POINT_COUNT:LID_START] = mouth_colour(over_grid(light))
+        colours = self._colours.copy()
+        colours[POINT_COUNT:LID_START] = mouth_colour(over_grid(light))
         points = with_unfolded_lids(driving.points, reference.points)
         displacement, around = self._faded(points, reference.points)
         points[:, 2] += self._depth
-        attributes = np.concatenate([self._colours, displacement, self._beside], axis=1)
+        attributes = np.concatenate([colours, displacement, self._beside], axis=1)
         image, drawn = rasterise(points, self._triangles, attributes, self._size)
         image[~drawn, 3:5] = around
         image[~drawn, 5] = 1.0

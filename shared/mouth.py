@@ -91,8 +91,8 @@ class MouthBasis:
         return np.asarray((seen * found).clip(-MOUTH_LIMIT, MOUTH_LIMIT), np.float32)
 
 
-def closed() -> Floats:
-    """Return the numbers of a mouth of which nothing is seen, shape (6,)."""
+def unseen() -> Floats:
+    """Return the numbers of a mouth of which nothing is seen, shape (6,): the mean one's."""
     return np.zeros(MOUTH_SIZE, np.float32)
 
 

@@ -39,6 +39,6 @@ def sway_field(sway: Floats, size: int) -> Floats:
 
 @lru_cache
 def cosines(size: int) -> npt.NDArray[np.float64]:
-    """Return each cosine at the middle of each pixel of a side, shape (S, 3)."""
+    """Return each cosine at the middle of each pixel of a side, shape (S, 4)."""
     places = (np.arange(size) + 0.5) / size
     return np.cos(np.pi * places[:, None] * np.arange(SWAY_WAVES))

@@ -18,13 +18,13 @@ from shared.mouth import (
     LOWER,
     UPPER,
     MouthBasis,
-    closed,
     grid_triangles,
     inside,
     mouth_basis,
     mouth_grid,
     opening_of,
     over_grid,
+    unseen,
 )
 from tests.faces import face_model
 
@@ -96,7 +96,7 @@ def test_what_is_hardly_open_says_little_and_what_is_shut_nothing() -> None:
     light = basis.light(np.ones(MOUTH_SIZE, np.float32))
     wide, half, shut = (basis.numbers(light, x * HALF_SEEN) for x in (1e6, 1.0, 0.0))
     np.testing.assert_allclose(half, wide / 2, atol=1e-4)
-    np.testing.assert_array_equal(shut, closed())
+    np.testing.assert_array_equal(shut, unseen())
 
 
 def test_no_light_is_beyond_what_may_be_sent() -> None:
