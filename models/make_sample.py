@@ -3,7 +3,7 @@
     python -m models.make_sample build/clips/WolfgangLanger_Pexels.mp4
 
 writes `models/weights/sample.npz`: the first frame in layers, and the numbers of frames spread over
-the clip, mouths included, each with those of the two frames before it.
+the clip, mouths and irises included, each with those of the two frames before it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from shared.command import run_command
 from shared.crop import Crop
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.iris_meter import IrisMeter
 from shared.layers import Layers
 from shared.mouth_meter import MouthMeter
 from shared.params import Floats, Params
@@ -38,8 +39,8 @@ def make_sample(clip: Path, path: Path, frames: int) -> int:
     """
     model = FaceModel.load()
     stride = max(PAST, len(frame_times(clip)) // (frames + 1))
-    past: deque[tuple[Floats, Floats]] = deque(maxlen=PAST)
-    runs: list[tuple[Floats, Floats]] = []
+    past: deque[tuple[Floats, ...]] = deque(maxlen=PAST)
+    runs: list[tuple[Floats, ...]] = []
     home: Params | None = None
     with Tracker() as tracker, PersonFinder() as finder:
         for number, frame in enumerate(clip_frames(clip)):
@@ -52,24 +53,28 @@ def make_sample(clip: Path, path: Path, frames: int) -> int:
                 picture = crop.cut(frame)
                 layers = Layers.split(picture, finder.find(picture)).stack()
                 home = model.fit(crop.to_units(points), identity)
-                meter = MouthMeter(model, identity, picture, home)
+                mouth_meter = MouthMeter(model, identity, picture, home)
+                iris_meter = IrisMeter(mouth_meter.face)
             if points is None:
                 past.clear()
                 continue
-            params = model.fit(crop.to_units(points), identity)
-            past.appendleft((params.to_vector(), meter.measure(crop.cut(frame), params)))
+            picture, points = crop.cut(frame), crop.to_units(points)
+            params = model.fit(points, identity)
+            mouth, iris = mouth_meter.measure(picture, params), iris_meter.measure(picture, points)
+            past.appendleft((params.to_vector(), mouth, iris))
             if number and number % stride == 0 and len(past) == PAST and len(runs) < frames:
-                vectors, mouths = zip(*past, strict=True)
-                runs.append((np.stack(vectors), np.stack(mouths)))
+                runs.append(tuple(np.stack(part) for part in zip(*past, strict=True)))
     if home is None or not runs:
         raise BadInputError(f"{clip} is too short for a sample")
+    vectors, mouths, irises = (np.stack(part) for part in zip(*runs, strict=True))
     np.savez_compressed(
         path,
         layers=layers,
         identity=identity,
         home=home.to_vector(),
-        runs=np.stack([vectors for vectors, _ in runs]),
-        mouths=np.stack([mouths for _, mouths in runs]),
+        runs=vectors,
+        mouths=mouths,
+        irises=irises,
     )
     return len(runs)
 

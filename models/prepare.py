@@ -29,8 +29,10 @@ from shared.crop import Crop
 from shared.detail import Detail
 from shared.errors import BadInputError
 from shared.face_model import FaceModel
+from shared.iris_meter import IrisMeter
 from shared.layers import Mask
 from shared.mouth_meter import MouthMeter
+from shared.params import Floats
 from shared.person import PersonFinder
 from shared.sway import still
 from shared.sway_meter import SwayMeter
@@ -71,6 +73,31 @@ class Tracked:
             self.sounds[len(self.points)] = sound
 
 
+class Meters:
+    """Measures a clip's frames as a sender does, with all their tremble."""
+
+    def __init__(self, model: FaceModel, key: Image, person: Mask, points: Points) -> None:
+        """Take the first frame's picture, the person in it and its points."""
+        self._model, self._identity = model, model.calibrate(points)
+        fitted = model.fit(points, self._identity)
+        self._aligner = Aligner(model, self._identity, key, fitted)
+        self._sway = SwayMeter(model, self._identity, key, person, fitted)
+        self._mouth = MouthMeter(model, self._identity, key, fitted)
+        self._iris = IrisMeter(self._mouth.face)
+
+    def follow(self, picture: Image, points: Points) -> tuple[Points, Detail]:
+        """Return a later frame's points, aligned, and what it shows beside them."""
+        points = self._aligner.correct(picture, points)
+        sway = self._sway.measure(picture, self._model.fit(points, self._identity))
+        return points, self.detail(picture, points, sway)
+
+    def detail(self, picture: Image, points: Points, sway: Floats) -> Detail:
+        """Return what a frame of these points and this sway shows."""
+        fitted = self._model.fit(points, self._identity)
+        mouth = self._mouth.measure(picture, fitted)
+        return Detail(sway, mouth, self._iris.measure(picture, points))
+
+
 def clip_frames(path: Path) -> Iterator[Image]:
     """Yield the frames of a clip, RGB uint8 (H, W, 3)."""
     with av.open(str(path)) as container:
@@ -93,8 +120,7 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
     tracked = Tracked(path.stem)
     times, track = frame_times(path), Soundtrack.read(path)
     stride = max(1.0, len(times) / images)
-    crop, aligner, due = None, None, 0.0
-    sway_meter, mouth_meter = None, None
+    crop, meters, due = None, None, 0.0
     with Tracker() as tracker:
         for number, frame in enumerate(clip_frames(path)):
             points = tracker.track(frame)
@@ -102,17 +128,11 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
                 continue
             crop = crop or Crop.around(points, frame.shape[1], frame.shape[0])
             picture, points = crop.cut(frame), crop.to_units(points)
-            if aligner is None or sway_meter is None or mouth_meter is None:
-                identity = model.calibrate(points)
-                fitted = model.fit(points, identity)
-                aligner = Aligner(model, identity, picture, fitted)
-                sway_meter = SwayMeter(model, identity, picture, finder.find(picture), fitted)
-                mouth_meter = MouthMeter(model, identity, picture, fitted)
-                sway = still()
+            if meters is None:
+                meters = Meters(model, picture, finder.find(picture), points)
+                detail = meters.detail(picture, points, still())
             else:
-                points = aligner.correct(picture, points)
-                fitted = model.fit(points, identity)
-                sway = sway_meter.measure(picture, fitted)
+                points, detail = meters.follow(picture, points)
             if number >= due:
                 at_s = times[min(number, len(times) - 1)]
                 sound = keep(track.features(at_s))
@@ -120,7 +140,7 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
                 due += stride
             tracked.points.append(points)
             tracked.times.append(number)
-            tracked.details.append(Detail(sway, mouth_meter.measure(picture, fitted)))
+            tracked.details.append(detail)
     return tracked
 
 
@@ -179,6 +199,7 @@ def save(path: Path, items: list[Tracked]) -> None:
         "times": np.concatenate([item.times for item in items]).astype(np.int32),
         "sways": np.array([detail.sway for detail in details], np.float16),
         "mouths": np.array([detail.mouth for detail in details], np.float16),
+        "irises": np.array([detail.iris for detail in details], np.float16),
         "lengths": np.array([len(item.points) for item in items], np.int32),
         "image_rows": np.array(rows, np.int32),
         "image_bytes": np.frombuffer(b"".join(blobs), np.uint8),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from models.soundtrack import LEVELS, Kept, kept_silence
 from shared.crop import PICTURE_SIZE
-from shared.detail import MOUTH_SIZE, SWAY_SIZE
+from shared.detail import IRIS_SIZE, MOUTH_SIZE, SWAY_SIZE
 from shared.errors import BadInputError
 from shared.face_model import POINT_COUNT, FaceModel
 from shared.layers import Mask
@@ -34,6 +34,7 @@ class TrackedClips:
         sways: shape (N, 32), float32, crop sides, how hair and shoulders moved since a clip's first
             frame; zeros in a packed file: each pair of pictures has its own.
         mouths: shape (N, 6), float32, standard deviations, the inside of the mouth; likewise.
+        irises: shape (N, 2), float32, standard deviations, the irises' colour; likewise.
         clip: shape (N,), index into `names`.
         image_rows: shape (M,), rows of `points` that have a picture.
         image_bytes: the JPEG files, one after the other.
@@ -49,6 +50,7 @@ class TrackedClips:
     times: npt.NDArray[np.int32]
     sways: Floats
     mouths: Floats
+    irises: Floats
     clip: npt.NDArray[np.int32]
     image_rows: npt.NDArray[np.int32]
     image_bytes: npt.NDArray[np.uint8]
@@ -83,6 +85,7 @@ class TrackedClips:
                 times=own["times"],
                 sways=_detail(path, part, own, "sways", SWAY_SIZE),
                 mouths=_detail(path, part, own, "mouths", MOUTH_SIZE),
+                irises=_detail(path, part, own, "irises", IRIS_SIZE),
                 clip=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
                 image_rows=own["image_rows"],
                 image_bytes=own["image_bytes"],

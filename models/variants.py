@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader, Subset
 
 from models.checkpoint import load_related
 from models.dataset import Pairs
-from models.headgan import PAST, Rebuilt, mouth_of
+from models.headgan import PAST, Rebuilt, iris_of, mouth_of
 from models.trainer import NEW_PARTS, Trainer
 from shared.errors import BadInputError
-from shared.face_image import MOUTH_DARK
+from shared.face_image import MOUTH_DARK, USUAL_IRIS, eye_colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Variant:
         name: what the command line and the table call it.
         displacement: whether the networks get the mesh displacement; otherwise it is 0 everywhere
             and the flow is its residual. (A preset without displacement has other layers too.)
-        mouth: whether the face image tells how light the inside of the mouth is.
+        told: whether the face image tells what the openings of the face show.
         mask: whether the painted picture is mixed with the warped reference.
         perceptual: whether SqueezeNet's features are compared.
         adversary: whether there are discriminators.
@@ -37,7 +37,7 @@ class Variant:
 
     name: str
     displacement: bool = True
-    mouth: bool = True
+    told: bool = True
     mask: bool = True
     perceptual: bool = True
     adversary: bool = True
@@ -48,7 +48,7 @@ class Variant:
 VARIANTS = (
     Variant("whole"),
     Variant("no-displacement", displacement=False),
-    Variant("no-mouth", mouth=False),
+    Variant("untold", told=False),
     Variant("no-mask", mask=False),
     Variant("no-perceptual", perceptual=False),
     Variant("no-gan", adversary=False),
@@ -144,7 +144,7 @@ def trainer_of(
     for network in (trainer.network, trainer.ema):
         if not variant.displacement:
             network.register_forward_pre_hook(_not_displaced)
-        if not variant.mouth:
+        if not variant.told:
             network.register_forward_pre_hook(_untold)
         if not variant.mask:
             network.register_forward_hook(_only_painted)
@@ -178,8 +178,10 @@ def _not_displaced(_network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Ten
 def _untold(_network: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     faces, *others = inputs
     images = faces.reshape(len(faces) * PAST, -1, *faces.shape[2:])
-    dark = torch.where(mouth_of(images) > 0, MOUTH_DARK, images[:, 2:3])
-    images = torch.cat([images[:, :2], dark], dim=1)
+    dark = images.new_tensor([0, 0, MOUTH_DARK])[:, None, None]
+    images = torch.where(mouth_of(images) > 0, dark, images)
+    grey = images.new_tensor(eye_colour(USUAL_IRIS))[:, None, None]
+    images = torch.where(iris_of(images) > 0, grey, images)
     return images.view_as(faces), *others
 
 

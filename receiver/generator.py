@@ -12,6 +12,7 @@ from shared.errors import BadInputError
 from shared.face_image import FaceRenderer, FaceShape
 from shared.face_model import FaceModel
 from shared.flaws import flaws
+from shared.iris import iris_colour
 from shared.layers import Layers, Mask
 from shared.mouth import mouth_basis
 from shared.mouth_meter import brightness, light_inside
@@ -117,8 +118,9 @@ class Generator:
         if self._identity is None or self._home is None:
             raise RuntimeError("set_reference comes first")
         light = mouth_basis().light(detail.mouth) * np.float32(self._brightness)
+        iris = iris_colour(detail.iris) * np.float32(self._brightness)
         driving = self._renderer.pose(self._identity, params)
-        drawn = self._renderer.draw(driving, self._home, light)
+        drawn = self._renderer.draw(driving, self._home, light, iris)
         faces, displacement = self._engine.inputs()
         faces[:, :3] = drawn.nmfc.transpose(2, 0, 1)
         # The current frame and two past (HeadGAN, section 3.3).

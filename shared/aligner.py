@@ -105,7 +105,7 @@ class Aligner:
         found = flow(frame, moved)
         # After the flow both should be the same, but for the light as a whole.
         unlike = mesh_warp(moved, found).astype(np.float32) - frame
-        face = (drawn.nmfc.max(axis=2) > _SEEN).astype(np.float32)
+        face = (drawn.nmfc[..., 2] > _SEEN).astype(np.float32)
         unlike -= (unlike * face).sum() / max(float(face.sum()), 1.0)
         trust = face / (1 + np.square(_mean_around(unlike) / np.float32(UNLIKE)))
         told = _mean_around(np.concatenate([found * trust[..., None], trust[..., None]], axis=2))

@@ -20,8 +20,10 @@ from shared.wire_table import WireTable, wire_tables
 SEEN_TO_MOVE = 3.0
 # The same for hair and shoulders: about a pixel and a half.
 SEEN_TO_SWAY = 8.0
-# And for the inside of the mouth: a few levels of its brightness.
+# And for the inside of the mouth: a few levels of its brightness; for the irises: a shade.
 SEEN_TO_SPEAK = 3.0
+SEEN_TO_LOOK = 2.0
+_SEEN = (SEEN_TO_MOVE, SEEN_TO_SWAY, SEEN_TO_SPEAK, SEEN_TO_LOOK)
 UNEVEN_MS = 8.0  # a camera's frames come a little early or late
 REFRESH_MS = 1000.0  # a still face is sent this often all the same
 
@@ -90,11 +92,15 @@ class Bundler:
 
     def _is_still(self, held: Frame, frames: list[Frame]) -> bool:
         return all(
-            _apart(frame.params.to_vector(), held.params.to_vector(), self._tables.face)
-            < SEEN_TO_MOVE
-            and _apart(frame.detail.sway, held.detail.sway, self._tables.sway) < SEEN_TO_SWAY
-            and _apart(frame.detail.mouth, held.detail.mouth, self._tables.mouth) < SEEN_TO_SPEAK
+            _apart(own, other, table) < seen
             for frame in frames
+            for own, other, table, seen in zip(
+                (frame.params.to_vector(), *frame.detail.parts),
+                (held.params.to_vector(), *held.detail.parts),
+                (self._tables.face, *self._tables.detail),
+                _SEEN,
+                strict=True,
+            )
         )
 
 

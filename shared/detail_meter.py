@@ -1,4 +1,4 @@
-"""Measuring what a call's pictures show beside their fits: sway and mouth, calm."""
+"""Measuring what a call's pictures show beside their fits: sway, mouth and irises, calm."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from shared.detail import Detail, Floats
 from shared.face_model import FaceModel
 from shared.gate import Gate
+from shared.iris_meter import IrisMeter
 from shared.layers import Mask
 from shared.mouth_meter import MouthMeter
 from shared.params import Params
@@ -15,7 +16,8 @@ from shared.sway_meter import SwayMeter
 from shared.wire_table import wire_tables
 
 # Quantiser steps (see `Gate`): the measured sway trembles by more of them than a fit does.
-SWAY_MOVED, MOUTH_MOVED = 10.0, 5.0
+SWAY_MOVED, MOUTH_MOVED, IRIS_MOVED = 10.0, 5.0, 2.0
+_MOVED = (SWAY_MOVED, MOUTH_MOVED, IRIS_MOVED)
 
 
 class DetailMeter:
@@ -35,8 +37,10 @@ class DetailMeter:
         """
         self._sway = SwayMeter(model, identity, key, person, origin)
         self._mouth = MouthMeter(model, identity, key, origin)
+        self._iris = IrisMeter(self._mouth.face)
+        self._model, self._identity = model, identity
         self._steps = [table.steps for table in wire_tables().detail]
-        self._gates = [Gate(moved_steps=moved) for moved in (SWAY_MOVED, MOUTH_MOVED)]
+        self._gates = [Gate(moved_steps=moved) for moved in _MOVED]
 
     def measure(self, picture: Image, params: Params, captured_ms: float) -> Detail:
         """Return a frame's detail.
@@ -46,7 +50,12 @@ class DetailMeter:
             params: its fit, as it will be shown.
             captured_ms: its capture time.
         """
-        found = self._sway.measure(picture, params), self._mouth.measure(picture, params)
+        points = self._model.points(self._identity, params)
+        found = (
+            self._sway.measure(picture, params),
+            self._mouth.measure(picture, params),
+            self._iris.measure(picture, points),
+        )
         return Detail(
             *(
                 (gate.apply(part / steps, captured_ms) * steps).astype(np.float32)

@@ -9,8 +9,8 @@ MediaPipe's mesh closes mouth and eyes with triangles. Those of the mouth make w
 between the lips, which carries displacement but none of the face's colours, so that the face image
 shows an open mouth as a hole, as the paper's scanned faces do; the inside of the mouth has a colour
 of its own, which tells it from what is no head, and says how light it is (`shared.mouth`). Those of
-the eyes make way for an eyeball behind the lids, without colour: the iris moves as
-it is, the white between it and the lids is stretched.
+the eyes make way for an eyeball behind the lids: the iris moves as it is and has a colour that says
+what its own is (`shared.iris`), the white between it and the lids is stretched.
 
 A face mesh ends at the hairline. Rings of vertices around it, the apron, carry the rigid part of
 the displacement on to hair, ears and neck and fade it out towards shoulders and background. Rigid
@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from shared.eyes import EYES, IRISES, SKIN_COUNT
 from shared.face_model import POINT_COUNT, FaceModel, eye_distance
+from shared.iris import iris_colour, usual
 from shared.lids import EDGES, with_closed_lids, with_unfolded_lids
 from shared.lips import OPENING
 from shared.mouth import ACROSS, DOWN, GRID_COUNT, grid_triangles, mouth_grid, over_grid
@@ -46,11 +47,19 @@ LID_EDGES = EYES[0] + EYES[1]
 # The mouth's colour: no point of a face has x or y at 0; z is the first where it is dark inside and
 # the second where it is white.
 MOUTH_DARK, MOUTH_WHITE = 0.6, 1.0
-# Vertices: the face, the mouth's inside, the lids' edges again, a circle around each iris, the
-# face's border again, the rings. Each circle has a vertex for each of the lids' edge.
+# An iris's: no point of a face has z at 0; x and y are the first where it is dark or as red as can
+# be and the second where it is white or as blue; blue less red is between these, in [-1, 1].
+IRIS_LOW, IRIS_HIGH = 0.2, 1.0
+WHITE = 0.03  # x of the whites, which have neither y nor z
+REDDEST, BLUEST = -0.4, 0.4
+# Vertices: the face, the mouth's inside, the lids' edges again, a circle around each iris twice,
+# the face's border again, the rings. Each circle has a vertex for each of the lids' edge; the first
+# is the whites', the second the irises'.
 LID_START = POINT_COUNT + GRID_COUNT
-IRIS_START = LID_START + len(LID_EDGES)
-APRON_START = IRIS_START + len(EYES[0]) + len(EYES[1])
+WHITE_START = LID_START + len(LID_EDGES)
+IRIS_START = WHITE_START + len(LID_EDGES)
+APRON_START = IRIS_START + len(LID_EDGES)
+CENTRES = [iris[0] for iris in IRISES]
 # Points of the skull that no expression moves: corners of the eyes, temples, bridge and tip of the
 # nose.
 SKULL = (33, 133, 362, 263, 127, 234, 356, 454, 168, 6, 197, 195, 5, 4)
@@ -88,7 +97,9 @@ APRON_COUNT = (1 + len(RINGS)) * len(OVAL)
 # Drawn behind every face, whatever its pose: irises behind the lids, and the whites behind irises.
 IRIS_DEPTH, WHITE_DEPTH, APRON_DEPTH = 10.0, 20.0, 50.0
 LID_DEPTH = -0.02  # a closed upper lid lies over the lower one
-DARKNESS = np.zeros((DOWN, ACROSS), np.float32)  # a mouth's, where only shape matters
+# A mouth's and irises', where only shape matters.
+DARKNESS = np.zeros((DOWN, ACROSS), np.float32)
+USUAL_IRIS = iris_colour(usual())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,7 @@ class FaceShape:
     """One face, posed, with openings and apron; what a face image is drawn from.
 
     Attributes:
-        points: shape (478 + 110 + 32 + 32 + 5 * 36, 3), float32, crop sides.
+        points: shape (478 + 110 + 3 * 32 + 5 * 36, 3), float32, crop sides.
     """
 
     points: Floats
@@ -113,7 +124,8 @@ class FaceImage:
 
     Attributes:
         nmfc: shape (S, S, 3), float32: the mean face's coordinates, in [0.05, 1] on the face;
-            0 beside it and in the eyes; `mouth_colour` in the mouth.
+            0 beside it; `mouth_colour` in the mouth; `eye_colour` in the irises and `WHITE` around
+            them.
         displacement: shape (S, S, 2), float32: reference position minus driving position of
             what the pixel shows, in crop sides, x then y; fades to 0 away from the head, or to the
             head's own where that moved far.
@@ -148,6 +160,22 @@ def mouth_colour(light: npt.ArrayLike) -> Floats:
     return np.stack([np.zeros_like(z), np.zeros_like(z), z], axis=-1)
 
 
+def eye_colour(colour: Floats) -> Floats:
+    """Return the colours of the irises, shape (3,).
+
+    Args:
+        colour: luma, in [0, 1], and blue less red, in [-1, 1], shape (2,); cut to what there is.
+    """
+    blue = (colour[1] - REDDEST) / (BLUEST - REDDEST)
+    x, y = IRIS_LOW + (IRIS_HIGH - IRIS_LOW) * np.clip([colour[0], blue], 0, 1)
+    return np.array([x, y, 0], np.float32)
+
+
+def skin_of(nmfc: Floats) -> npt.NDArray[np.bool_]:
+    """Return where a face image (S, S, 3) shows skin, no opening, shape (S, S)."""
+    return np.asarray((nmfc > 0).all(axis=2), np.bool_)
+
+
 class FaceRenderer:
     """Draws face images of one size; keeps the constant parts."""
 
@@ -156,6 +184,7 @@ class FaceRenderer:
         self._size = size
         uncoloured = np.zeros((APRON_START - SKIN_COUNT + APRON_COUNT, 3))
         self._colours = np.concatenate([face_colours(model), uncoloured]).astype(np.float32)
+        self._colours[LID_START:IRIS_START, 0] = WHITE
         inside = POINT_COUNT + grid_triangles()
         parts = [_with_openings(model.triangles), inside, _eye_triangles(), _apron_triangles()]
         self._triangles = np.concatenate(parts).astype(np.int32)
@@ -180,19 +209,27 @@ class FaceRenderer:
         edges, oval = shape[list(LID_EDGES)], shape[list(OVAL)]
         mouth, irises = mouth_grid(shape), _irises(shape, self._directions)
         apron = skull.apply(_apron(neutral))
-        vertices = np.concatenate([shape, mouth, edges, irises, oval, apron])
+        vertices = np.concatenate([shape, mouth, edges, irises, irises, oval, apron])
         return FaceShape(self._model.project(vertices, params.camera))
 
-    def draw(self, driving: FaceShape, reference: FaceShape, light: Floats = DARKNESS) -> FaceImage:
+    def draw(
+        self,
+        driving: FaceShape,
+        reference: FaceShape,
+        light: Floats = DARKNESS,
+        iris: Floats = USUAL_IRIS,
+    ) -> FaceImage:
         """Return the face image of a driving frame against the reference.
 
         Args:
             driving: the frame to show.
             reference: the face of the reference picture.
             light: how light the inside of its mouth is, (8, 9), in [0, 1].
+            iris: luma of its irises, and blue less red, (2,), see `eye_colour`.
         """
         colours = self._colours.copy()
         colours[POINT_COUNT:LID_START] = mouth_colour(over_grid(light))
+        colours[CENTRES] = colours[IRIS_START:APRON_START] = eye_colour(iris)
         points = with_unfolded_lids(driving.points, reference.points)
         displacement, around = self._faded(points, reference.points)
         points[:, 2] += self._depth
@@ -251,15 +288,13 @@ def _axes(shape: Floats, iris: tuple[int, ...]) -> tuple[Floats, Floats, Floats]
 
 def _eye_triangles() -> npt.NDArray[np.int32]:
     """Return the triangles of both eyeballs: whites from the lids to the irises, and these."""
-    triangles = []
-    lids, edge = LID_START, IRIS_START
-    for eye, iris in zip(EYES, IRISES, strict=True):
-        places = np.arange(len(eye))
-        outer, inner = lids + places, edge + places
-        triangles += _band(outer, inner)
-        centre = np.full(len(eye), iris[0])
-        triangles.append(np.stack([inner, np.roll(inner, -1), centre], axis=1))
-        lids, edge = lids + len(eye), edge + len(eye)
+    triangles, first = [], 0
+    for eye, centre in zip(EYES, CENTRES, strict=True):
+        places = first + np.arange(len(eye))
+        triangles += _band(LID_START + places, WHITE_START + places)
+        edge = IRIS_START + places
+        triangles.append(np.stack([edge, np.roll(edge, -1), np.full(len(eye), centre)], axis=1))
+        first += len(eye)
     return np.concatenate(triangles).astype(np.int32)
 
 
@@ -277,8 +312,8 @@ def _depths() -> Floats:
     depths = np.zeros(APRON_START + APRON_COUNT, np.float32)
     depths[list(EDGES[0] + EDGES[1])] = LID_DEPTH
     depths[SKIN_COUNT:POINT_COUNT] = IRIS_DEPTH
-    depths[LID_START:IRIS_START] = WHITE_DEPTH
-    depths[IRIS_START:APRON_START] = IRIS_DEPTH
+    depths[LID_START:WHITE_START] = WHITE_DEPTH
+    depths[WHITE_START:APRON_START] = IRIS_DEPTH
     depths[APRON_START:] = APRON_DEPTH
     return depths
 
@@ -304,7 +339,7 @@ def _apron_triangles() -> npt.NDArray[np.int32]:
 
 
 def _kept_motion(mean: Floats) -> Floats:
-    """Return how much of its displacement each vertex keeps, one a vertex, shape (832, 1)."""
+    """Return how much of its displacement each vertex keeps, one a vertex, shape (864, 1)."""
     oval = mean[list(OVAL)]
     # 0 at the eyes, 1 at the chin.
     below = np.clip((oval[:, 1] / eye_distance(mean) - 0.1) / 0.8, 0, 1)

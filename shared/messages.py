@@ -29,7 +29,7 @@ from shared.wire_errors import (
     WireError,
 )
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 MESSAGE_LIMIT = 64 * 1024
 CHUNK_LIMIT = 16 * 1024
 REFERENCE_LIMIT = 1024 * 1024

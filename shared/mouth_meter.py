@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from shared.face_image import FaceRenderer
+from shared.face_image import FaceRenderer, skin_of
 from shared.face_model import FaceModel
 from shared.mouth import inside, mouth_basis, mouth_grid, opening_of
 from shared.optical_flow import SIDE
@@ -17,7 +17,11 @@ AROUND = 3  # pixels a side of the square that a place's brightness is averaged 
 
 
 class MouthMeter:
-    """Measures the mouths of one call, over the brightness of its key picture's face."""
+    """Measures the mouths of one call, over the brightness of its key picture's face.
+
+    Attributes:
+        face: that brightness, in [0.1, 1].
+    """
 
     def __init__(self, model: FaceModel, identity: Floats, key: Image, params: Params) -> None:
         """Take the key picture.
@@ -31,7 +35,7 @@ class MouthMeter:
         self._model, self._identity = model, identity
         renderer = FaceRenderer(model, SIDE)
         home = renderer.pose(identity, params)
-        self._brightness = brightness(key, renderer.draw(home, home).nmfc)
+        self.face = brightness(key, renderer.draw(home, home).nmfc)
 
     def measure(self, picture: Image, params: Params) -> Floats:
         """Return a frame's mouth, shape (6,), standard deviations.
@@ -41,7 +45,7 @@ class MouthMeter:
             params: its fit.
         """
         grid = mouth_grid(self._model.points(self._identity, params))
-        return measure(picture, grid, self._brightness)
+        return measure(picture, grid, self.face)
 
 
 def measure(picture: Image, grid: Floats, face: float) -> Floats:
@@ -74,6 +78,6 @@ def brightness(picture: Image, face: Floats) -> float:
     """
     size = face.shape[:2]
     grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), size, interpolation=cv2.INTER_AREA)
-    skin = face[..., 0] > 0
+    skin = skin_of(face)
     found = float(grey[skin].mean()) / 255 if skin.any() else 0.0
     return max(found, DARKEST)

@@ -1,4 +1,4 @@
-"""Frame packets, wire version 5: one to eight frames of 35 floats, and their detail.
+"""Frame packets, wire version 6: one to eight frames of 35 floats, and their detail.
 
 Layout, big-endian bit fields and then the range coder's bytes::
 
@@ -13,10 +13,10 @@ nothing beyond the next key. Then comes the first frame, as the difference to th
 by halves, the frames between, each as the difference to the mean of its two neighbours. Every
 difference has a ``class``, one of four widths of priors: the encoder takes the cheapest.
 
-The detail comes last, the anchor's alone, sway and then mouth: in a key packet as it is, else as
-the difference to the key's, each with a class of its own. Hair and shoulders move slowly, and lips
-hide what of the mouth is quick, so the frames before the anchor lie on the straight line from the
-newest anchor before the packet to this one.
+The detail comes last, the anchor's alone, sway, mouth and then iris: in a key packet as it is, else
+as the difference to the key's, each with a class of its own. Hair and shoulders move slowly, lips
+hide what of the mouth is quick, and irises keep their colour, so the frames before the anchor lie
+on the straight line from the newest anchor before the packet to this one.
 
 ``sequence`` and ``time`` (milliseconds) are the anchor's; they wrap and are unwrapped near the
 newest frame. ``dt`` counts milliseconds since the key. ``span`` is the time from the first frame

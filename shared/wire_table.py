@@ -1,6 +1,6 @@
 """The committed table behind frame packets: how finely each number is sent and how often it varies.
 
-``shared/assets/wire-v5.json`` is made by ``models.build_wire_table`` from fitted training clips.
+``shared/assets/wire-v6.json`` is made by ``models.build_wire_table`` from fitted training clips.
 Changing it changes the bytes of a packet, so a changed table is a new wire version.
 """
 
@@ -16,7 +16,14 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from shared.detail import MOUTH_LIMIT, MOUTH_SIZE, SWAY_LIMIT, SWAY_SIZE
+from shared.detail import (
+    IRIS_LIMIT,
+    IRIS_SIZE,
+    MOUTH_LIMIT,
+    MOUTH_SIZE,
+    SWAY_LIMIT,
+    SWAY_SIZE,
+)
 from shared.params import (
     EXPRESSION_LIMIT,
     EXPRESSION_SIZE,
@@ -26,7 +33,7 @@ from shared.params import (
     TRANSLATION_LIMIT,
 )
 
-WIRE_VERSION = 5
+WIRE_VERSION = 6
 DELTA_CLASSES = 4
 # A difference counts as none up to this share of a step: a tenth fewer bits for a tenth more error.
 DEAD_ZONE = 0.6
@@ -101,7 +108,7 @@ class Width:
 
 @dataclass(frozen=True, slots=True)
 class WireTable:
-    """Quantiser and priors of a frame's N numbers: the face's 35, the sway's 32, or the mouth's 6.
+    """Quantiser and priors of a frame's N numbers: the face's 35, or those of a part of the detail.
 
     Attributes:
         centres: shape (N,), the value of level 0.
@@ -137,7 +144,7 @@ class WireTable:
         centres = np.array(data["centres"], np.float64)
         steps = np.array(data["steps"], np.float64)
         if centres.shape != limits[0].shape or steps.shape != limits[0].shape:
-            raise ValueError("the wire table does not describe 35, 32 and 6 numbers")
+            raise ValueError("the wire table does not describe 35, 32, 6 and 2 numbers")
         low, high = level_range(centres, steps, limits)
         if (high - low > LEVELS_LIMIT).any():
             raise ValueError("the wire table has steps too fine to be one")
@@ -184,16 +191,18 @@ class WireTables:
         face: of the 35 floats.
         sway: of the sway's 32.
         mouth: of the mouth's 6.
+        iris: of the irises' 2.
     """
 
     face: WireTable
     sway: WireTable
     mouth: WireTable
+    iris: WireTable
 
     @property
-    def detail(self) -> tuple[WireTable, WireTable]:
+    def detail(self) -> tuple[WireTable, WireTable, WireTable]:
         """Those of a detail's parts, in the order of `Detail.parts`."""
-        return self.sway, self.mouth
+        return self.sway, self.mouth, self.iris
 
     @classmethod
     def parse(cls, text: str, coarse: bool = False) -> WireTables:
@@ -213,6 +222,7 @@ class WireTables:
                 WireTable.read(data["face"], face_limits(), between=True),
                 WireTable.read(data["sway"], sway_limits(), between=False),
                 WireTable.read(data["mouth"], mouth_limits(), between=False),
+                WireTable.read(data["iris"], iris_limits(), between=False),
             )
         except (TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"the wire table is damaged: {error!r}") from error
@@ -249,6 +259,11 @@ def sway_limits() -> Limits:
 def mouth_limits() -> Limits:
     """Return the smallest and largest value of each number of a mouth, shape (6,) each."""
     return np.full(MOUTH_SIZE, -MOUTH_LIMIT), np.full(MOUTH_SIZE, MOUTH_LIMIT)
+
+
+def iris_limits() -> Limits:
+    """Return the smallest and largest value of each number of the irises, shape (2,) each."""
+    return np.full(IRIS_SIZE, -IRIS_LIMIT), np.full(IRIS_SIZE, IRIS_LIMIT)
 
 
 def level_range(

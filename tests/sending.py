@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request, Response
 
 from shared.call_receiver import CallReceiver
 from shared.claim import Claim
-from shared.detail import MOUTH_SIZE, SWAY_SIZE, Detail
+from shared.detail import IRIS_SIZE, MOUTH_SIZE, SWAY_SIZE, Detail
 from shared.errors import BadInputError
 from shared.link_config import LinkSettings
 from shared.params import EXPRESSION_SIZE, PARAMS_SIZE, Floats, Frame, Params
@@ -43,11 +43,9 @@ def track(count: int, seed: int = 1, motion: float = 1.0) -> list[Params]:
 
 def frames(count: int, seed: int = 1) -> list[Frame]:
     """Return a track as frames, 40 ms apart."""
-    seen = zip(track(count, seed), sways(count, seed), mouths(count, seed), strict=True)
-    return [
-        Frame(i, i * 40, params, Detail(sway, mouth))
-        for i, (params, sway, mouth) in enumerate(seen)
-    ]
+    parts = sways(count, seed), mouths(count, seed), irises(count, seed)
+    seen = zip(track(count, seed), *parts, strict=True)
+    return [Frame(i, i * 40, params, Detail(*detail)) for i, (params, *detail) in enumerate(seen)]
 
 
 def sways(count: int, seed: int = 1) -> Floats:
@@ -58,6 +56,11 @@ def sways(count: int, seed: int = 1) -> Floats:
 def mouths(count: int, seed: int = 1) -> Floats:
     """Return mouths that show something else in every syllable, shape (count, 6)."""
     return _waves(count, MOUTH_SIZE, 3.0, seed + 1000)
+
+
+def irises(count: int, seed: int = 1) -> Floats:
+    """Return eyes of one colour, in light that changes slowly, shape (count, 2)."""
+    return _waves(count, IRIS_SIZE, 0.1, seed + 2000)
 
 
 def _waves(count: int, size: int, fastest_hz: float, seed: int) -> Floats:

@@ -10,6 +10,7 @@ import pytest
 
 from shared.bundler import (
     REFRESH_MS,
+    SEEN_TO_LOOK,
     SEEN_TO_MOVE,
     SEEN_TO_SPEAK,
     SEEN_TO_SWAY,
@@ -103,7 +104,9 @@ def test_a_moving_face_is_sent_whole() -> None:
     assert bundler.frames_still == 0
 
 
-@pytest.mark.parametrize(("part", "seen"), [("sway", SEEN_TO_SWAY), ("mouth", SEEN_TO_SPEAK)])
+@pytest.mark.parametrize(
+    ("part", "seen"), [("sway", SEEN_TO_SWAY), ("mouth", SEEN_TO_SPEAK), ("iris", SEEN_TO_LOOK)]
+)
 def test_a_detail_that_changes_in_a_still_face_is_sent(part: str, seen: float) -> None:
     bundler, steps = Bundler(Latency.LOW), getattr(wire_tables(), part).steps
     away = (2 * seen * steps / np.sqrt(len(steps))).astype(np.float32)
@@ -115,7 +118,7 @@ def test_a_detail_that_changes_in_a_still_face_is_sent(part: str, seen: float) -
     assert bundler.frames_still == 0
 
 
-@pytest.mark.parametrize("part", ["sway", "mouth"])
+@pytest.mark.parametrize("part", ["sway", "mouth", "iris"])
 def test_a_detail_that_trembles_is_still(part: str) -> None:
     bundler, steps = Bundler(Latency.LOW), getattr(wire_tables(), part).steps
     shake = np.random.default_rng(1).uniform(-0.5, 0.5, (5, len(steps))).astype(np.float32)

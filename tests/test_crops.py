@@ -43,6 +43,8 @@ def test_a_part_is_found_by_its_colours(
 ) -> None:
     faces = torch.zeros(1, 9, 8, 8)
     faces[:, :2, 2:4, 3:6] = torch.tensor(colour)[None, :, None, None]
+    assert not part_of(faces, part).any()  # of an iris: without z
+    faces[:, 2, 2:4, 3:6] = 0.5
     found = part_of(faces, part)
     assert found.shape == (1, 1, 8, 8)
     assert found[0, 0, 2:4, 3:6].all()

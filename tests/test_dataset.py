@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from models.augmentation import Augmentation
-from models.dataset import FAR_SHARE, OTHERWISE_SHARE, PHOTO_SHARE, Pairs, deafen
-from models.headgan import mouth_of
+from models.dataset import FAR_SHARE, HIDDEN_SHARE, OTHERWISE_SHARE, PHOTO_SHARE, Pairs, deafen
+from models.headgan import iris_of, mouth_of
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
 from shared.layers import Layers
@@ -103,9 +103,11 @@ def test_pictures_of_a_pair_are_two_of_the_same_clip(
     pairs: Pairs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[tuple[int, int]] = []
-    silent = {"audio": torch.zeros(300)}
-    monkeypatch.setattr(pairs, "pair", lambda *pair: taken.append(pair[:2]) or silent)
-    monkeypatch.setattr(pairs, "photo_pair", lambda photo, motion, change: taken.append(motion))
+    bare = {"audio": torch.zeros(300), "face": torch.zeros(3, 8, 8)}
+    monkeypatch.setattr(pairs, "pair", lambda *pair: taken.append(pair[:2]) or bare)
+    monkeypatch.setattr(
+        pairs, "photo_pair", lambda photo, motion, change: taken.append(motion) or bare
+    )
     for index in range(40):
         pairs[index]
     clip = pairs.clips.clip[pairs.clips.image_rows]
@@ -167,8 +169,8 @@ def test_a_frame_against_itself_is_not_displaced(pairs: Pairs) -> None:
     pair = pairs.pair(2, 2, Augmentation.none())
     assert not pair["displacement"].any()
     # Of the reference's mouth all is known, of the driving one six numbers.
-    told = mouth_of(pair["face"][None])[0] > 0
-    assert torch.equal(pair["face"][:2], pair["faces"][:2])
+    told, iris = (of(pair["face"][None])[0] > 0 for of in (mouth_of, iris_of))
+    assert torch.equal(pair["face"][:2, ~iris[0]], pair["faces"][:2, ~iris[0]])
     assert torch.equal(pair["face"][2:][~told], pair["faces"][2:3][~told])
     assert (pair["face"][2:][told] - pair["faces"][2:3][told]).abs().mean() < 0.1
     np.testing.assert_array_equal(shown(pair, "reference")[WITHIN], shown(pair, "target")[WITHIN])
@@ -201,13 +203,22 @@ def test_validation_pairs_are_not_augmented(
 def test_a_share_of_pairs_are_photographs(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     photos: list[int] = []
     other: list[int] = []
-    silent = {"audio": torch.zeros(300)}
-    monkeypatch.setattr(pairs, "pair", lambda *pair: other.append(pair[0]) or silent)
-    monkeypatch.setattr(pairs, "photo_pair", lambda photo, *rest: photos.append(photo))
+    bare = {"audio": torch.zeros(300), "face": torch.zeros(3, 8, 8)}
+    monkeypatch.setattr(pairs, "pair", lambda *pair: other.append(pair[0]) or bare)
+    monkeypatch.setattr(pairs, "photo_pair", lambda photo, *rest: photos.append(photo) or bare)
     for index in range(200):
         pairs[index]
     assert set(photos) == {2 * PICTURES_A_CLIP}
     assert len(photos) / 200 == pytest.approx(PHOTO_SHARE, abs=0.1)
+
+
+def test_of_some_pairs_the_irises_count_as_hidden(clips: TrackedClips) -> None:
+    pairs = Pairs(clips, seed=5, count=60)
+    hidden = [not iris_of(pairs[index]["face"][None]).any() for index in range(60)]
+    assert sum(hidden) / 60 == pytest.approx(HIDDEN_SHARE, abs=0.15)
+    judged = Pairs(clips, seed=5, count=60, augment=False)
+    visible = [bool(iris_of(judged[index]["face"][None]).any()) for index in range(20)]
+    assert sum(visible) > 15  # some faces of chance close their eyes
 
 
 def test_a_photograph_is_the_target_and_itself_moved_the_reference(pairs: Pairs) -> None:
@@ -257,11 +268,12 @@ def test_a_pair_s_displacement_tells_of_hair_and_shoulders(pairs: Pairs) -> None
     assert torch.equal(swayed["faces"], alone["faces"])
 
 
-def test_a_pair_s_face_image_tells_of_the_inside_of_the_mouth(pairs: Pairs) -> None:
+def test_a_pair_s_face_image_tells_of_the_openings_of_the_face(pairs: Pairs) -> None:
     told, untold = (pairs.pair(0, 3, Augmentation.none(), told=told) for told in (True, False))
     changed = (told["faces"] - untold["faces"]).abs()
-    mouth = mouth_of(told["faces"][None, :3])[0, 0] > 0
+    mouth, iris = (of(told["faces"][None, :3])[0, 0] > 0 for of in (mouth_of, iris_of))
     assert changed[2][mouth].max() > 0.01
-    assert changed[:3, ~mouth].max() == 0
+    assert changed[:2, iris].max() > 0.01
+    assert changed[:3, ~(mouth | iris)].max() == 0
     assert torch.equal(told["displacement"], untold["displacement"])
     assert torch.equal(told["face"], untold["face"])  # the reference's mouth is in its picture

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shared.detail import MOUTH_SIZE, SWAY_SIZE, Detail
+from shared.detail import IRIS_SIZE, MOUTH_SIZE, SWAY_SIZE, Detail
 
 
 def test_of_nothing_everything_is_zero() -> None:
-    assert [part.shape for part in Detail.none().parts] == [(SWAY_SIZE,), (MOUTH_SIZE,)]
+    sizes = [len(part) for part in Detail.none().parts]
+    assert sizes == [SWAY_SIZE, MOUTH_SIZE, IRIS_SIZE]
     assert not any(part.any() for part in Detail.none().parts)
 
 

@@ -147,7 +147,7 @@ def test_a_checkpoint_of_another_preset_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_features_that_are_used_are_cached() -> None:
-    assert cached(random_network("lite")) == ("middle", "coarse", "mouth")
+    assert cached(random_network("lite")) == ("middle", "coarse", "mouth", "iris", "photo")
     assert cached(random_network("full")) == ("fine", "middle", "coarse")
 
 

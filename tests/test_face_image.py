@@ -14,9 +14,13 @@ from shared.face_image import (
     MOUTH_WHITE,
     OVAL,
     SKULL,
+    USUAL_IRIS,
+    WHITE,
     FaceRenderer,
     FaceShape,
+    eye_colour,
     mouth_colour,
+    skin_of,
 )
 from shared.lips import OPENING
 from shared.mouth import ACROSS, DOWN, inside
@@ -51,7 +55,7 @@ def face_mask(shape: FaceShape) -> np.ndarray:
 def test_shapes_and_types(renderer: FaceRenderer) -> None:
     shape = renderer.pose(NOBODY, neutral())
     image = renderer.draw(shape, shape)
-    assert shape.points.shape == (478 + 110 + 4 * 16 + 5 * 36, 3)
+    assert shape.points.shape == (478 + 110 + 6 * 16 + 5 * 36, 3)
     assert image.nmfc.shape == (SIZE, SIZE, 3)
     assert image.displacement.shape == (SIZE, SIZE, 2)
     assert image.nmfc.dtype == image.displacement.dtype == np.float32
@@ -66,7 +70,7 @@ def test_colours_lie_in_range_on_the_face_and_are_zero_beside_it(
     nmfc = renderer.draw(shape, shape).nmfc
     mask = face_mask(shape)
     assert 0.05 < mask.mean() < 0.6
-    skin = nmfc[..., 0] > 0
+    skin = skin_of(nmfc)
     assert nmfc[skin].min() >= 0.05 - 1e-5
     assert skin.sum() > 0.9 * mask.sum()
     assert nmfc.max() <= 1 + 1e-5
@@ -112,7 +116,7 @@ def test_mouth_and_eyes_are_holes_that_move_with_the_head(renderer: FaceRenderer
     shut, wide = (renderer.pose(NOBODY, gape(amount)) for amount in (0, 0.4))
     holes = []
     for shape in (shut, wide):
-        skin = renderer.draw(shape, shape).nmfc[..., 0] > 0
+        skin = skin_of(renderer.draw(shape, shape).nmfc)
         holes.append(face_mask(shape) & ~skin)
     assert holes[1].sum() > holes[0].sum() + 50
     for opening in (OPENING, *EYES):
@@ -125,8 +129,10 @@ def test_mouth_and_eyes_are_holes_that_move_with_the_head(renderer: FaceRenderer
     column, row = (away.points[[13, 14], :2].mean(axis=0) * SIZE).astype(int)
     image = renderer.draw(away, wide)
     np.testing.assert_allclose(image.nmfc[row, column], mouth_colour(0.0), atol=1e-5)
-    eye = (away.points[[159, 145], :2].mean(axis=0) * SIZE).astype(int)
-    assert not image.nmfc[eye[1], eye[0]].any()
+    x, y = (away.points[IRISES[0][0], :2] * SIZE).astype(int)
+    np.testing.assert_allclose(image.nmfc[y, x], eye_colour(USUAL_IRIS), atol=1e-5)
+    x, y = (away.points[[33, 33, 159, 145], :2].mean(axis=0) * SIZE).astype(int)
+    np.testing.assert_allclose(image.nmfc[y, x], [WHITE, 0, 0], atol=1e-5)
     np.testing.assert_allclose(image.displacement[row, column], [-0.06, 0], atol=1e-5)
 
 
@@ -155,15 +161,15 @@ def test_irises_move_in_the_eyes(renderer: FaceRenderer, amount: float) -> None:
 
 def test_irises_show_through_the_lids_only(renderer: FaceRenderer) -> None:
     shape = renderer.pose(NOBODY, neutral())
-    skin = renderer.draw(shape, shape).nmfc[..., 0] > 0
+    skin = skin_of(renderer.draw(shape, shape).nmfc)
     bare = FaceShape(shape.points.copy())
     for iris in IRISES:  # irises as large as the face
         centre = bare.points[iris[0]].copy()
         rest = [*iris[1:]]
         bare.points[rest] = centre + 20 * (bare.points[rest] - centre)
-    start = APRON_START - 2 * len(EYES[0])
+    start = APRON_START - 4 * len(EYES[0])
     bare.points[start:APRON_START, :2] = 0.5 + 20 * (bare.points[start:APRON_START, :2] - 0.5)
-    np.testing.assert_array_equal(renderer.draw(bare, bare).nmfc[..., 0] > 0, skin)
+    np.testing.assert_array_equal(skin_of(renderer.draw(bare, bare).nmfc), skin)
 
 
 def test_a_closed_upper_lid_covers_the_lower_one(renderer: FaceRenderer) -> None:

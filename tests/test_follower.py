@@ -27,3 +27,4 @@ def test_a_follower_makes_of_frames_what_the_benchmarks_send(demo_clip: Path) ->
         assert np.abs(away / wire_tables().face.steps).mean() < 2
         assert np.abs(made.detail.sway - frame.seen.sway).max() < 0.01
         assert np.abs(made.detail.mouth - frame.seen.mouth).max() < 0.5
+        assert np.abs(made.detail.iris - frame.seen.iris).max() < 0.5

@@ -22,7 +22,7 @@ from receiver.generator import Generator
 from shared.crop import Crop
 from shared.detail import MOUTH_SIZE, SWAY_WAVES, Detail
 from shared.errors import BadInputError
-from shared.face_image import MOUTH_DARK
+from shared.face_image import IRIS_LOW, MOUTH_DARK
 from shared.layers import Layers
 from shared.params import Camera, Params
 from shared.person import PersonFinder
@@ -189,9 +189,10 @@ def test_the_reference_frame_is_not_displaced(
     rebuilt = generator.generate(generator.reference_params)
     faces, displacement = recorder.generated[0]
     assert not displacement.any()
-    mouth = faces[:, 2] > np.where(faces[:, 0] > 0, 2, 0.5)
-    np.testing.assert_array_equal(faces[:, :2], recorder.encoded[0][1][:, :2])
-    np.testing.assert_array_equal(faces[:, 2][~mouth], recorder.encoded[0][1][:, 2][~mouth])
+    skin = (faces[:, :3] > 0).all(axis=1)
+    at_home = recorder.encoded[0][1].transpose(0, 2, 3, 1)
+    for past in np.split(faces.transpose(0, 2, 3, 1), 3, axis=3):
+        np.testing.assert_array_equal(past[skin], at_home[skin])
     np.testing.assert_array_equal(rebuilt[WITHIN], picture[WITHIN])
     assert rebuilt.dtype == np.uint8
 
@@ -339,6 +340,23 @@ def test_the_mouth_that_is_told_is_drawn_as_light_as_the_photograph(photograph: 
     assert high > low + 0.05
     assert dim_high == pytest.approx(high / 2, rel=0.2)
     assert dim_low == pytest.approx(low / 2, rel=0.4)
+
+
+def test_the_irises_that_are_told_are_drawn_as_light_as_the_photograph(photograph: Image) -> None:
+    for picture, share in ((photograph, 1.0), ((photograph * 0.5).astype(np.uint8), 0.5)):
+        generator = Generator(Engine.load(), face_model())
+        generator.set_reference(picture)
+        seen = []
+        for number in (0.0, 2.0):
+            detail = replace(Detail.none(), iris=np.array([number, 0], np.float32))
+            faces, _ = generator.render(generator.reference_params, detail)
+            iris = (faces[0, 0] > 0.02) & (faces[0, 2] == 0)
+            assert 10 < iris.sum() < 2000
+            seen.append(float(faces[0, 0][iris].mean()) - IRIS_LOW)
+        if share == 1:
+            bright = seen
+    assert bright[1] > bright[0] + 0.05
+    np.testing.assert_allclose(seen, np.multiply(bright, 0.5), rtol=0.1)
 
 
 def gaping(params: Params) -> Params:

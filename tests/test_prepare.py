@@ -221,12 +221,14 @@ def test_a_folder_without_clips_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_detail_is_measured_since_the_first_frame(tracked: Tracked, tmp_path: Path) -> None:
-    sways, mouths = zip(*(detail.parts for detail in tracked.details), strict=True)
+    sways, mouths, irises = zip(*(detail.parts for detail in tracked.details), strict=True)
     assert len(sways) == FRAMES
     assert not sways[0].any()
     assert 0 < np.abs(sways[-1]).max() < 0.05
-    assert mouths[0].any()  # a mouth needs no frame before it
+    assert mouths[0].any()  # mouth and irises need no frame before it
+    assert irises[0].all()
     prepare.save(tmp_path / "tracked.npz", [tracked])
     read = TrackedClips.load(tmp_path / "tracked.npz")
     np.testing.assert_allclose(read.sways, sways, atol=1e-4)
     np.testing.assert_allclose(read.mouths, mouths, atol=1e-2)
+    np.testing.assert_allclose(read.irises, irises, atol=1e-2)

@@ -36,10 +36,10 @@ def test_the_table_has_a_line_for_each_figure() -> None:
 
 
 def test_a_row_shows_four_pictures() -> None:
-    pictures = [np.full((256, 256, 3), level, np.uint8) for level in (10, 60, 110, 160)]
+    pictures = [np.full((256, 256, 3), level, np.uint8) for level in (10, 60, 110, 160, 210)]
     drawn = row(Rebuilt(*pictures, np.zeros((478, 3), np.float32), 31.4), "clip, median")
     assert drawn.shape == (320, 4 * 256, 3)
-    # The order of the constructor is original, reference, warped, rebuilt.
+    # The order of the constructor is original, reference, warped, rebuilt, grafted.
     assert [int(drawn[160, 128 + 256 * i, 0]) for i in range(4)] == [60, 10, 110, 160]
 
 

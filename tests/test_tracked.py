@@ -77,10 +77,10 @@ def test_points_of_another_version_are_refused(path: Path, tmp_path: Path) -> No
         TrackedClips.load(tmp_path / "older.npz")
 
 
-@pytest.mark.parametrize("part", ["sways", "mouths"])
+@pytest.mark.parametrize("part", ["sways", "mouths", "irises"])
 def test_a_detail_of_another_version_is_refused(path: Path, tmp_path: Path, part: str) -> None:
     with np.load(path) as data:
-        np.savez(tmp_path / "older.npz", **{**data, part: data[part][:, :3]})
+        np.savez(tmp_path / "older.npz", **{**data, part: data[part][:, :1]})
     with pytest.raises(BadInputError, match=rf"{part} of another version: run .*models\.prepare"):
         TrackedClips.load(tmp_path / "older.npz")
 

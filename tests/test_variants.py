@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from models.dataset import Pairs
-from models.headgan import HeadGan, Rebuilt, mouth_of
+from models.headgan import HeadGan, Rebuilt, iris_of, mouth_of
 from models.tracked import TrackedClips
 from models.trainer import Trainer, rebuild
 from models.variants import VARIANTS, Settings, Variant, train, trainer_of, variants
 from shared.errors import BadInputError
-from shared.face_image import MOUTH_WHITE
+from shared.face_image import IRIS_HIGH, MOUTH_WHITE
 from tests.faces import tracked_file
 
 # On shared cores two threads that spin for each other are slower by far than one.
@@ -62,7 +62,7 @@ def test_each_variant_lacks_one_part() -> None:
     lacking = [
         [part for part, there in asdict(variant).items() if there is False] for variant in VARIANTS
     ]
-    parts = ("displacement", "mouth", "mask", "perceptual", "adversary", "landmarks", "identity")
+    parts = ("displacement", "told", "mask", "perceptual", "adversary", "landmarks", "identity")
     assert lacking == [[], *([part] for part in parts)]
 
 
@@ -94,7 +94,7 @@ def test_without_displacement_it_reaches_no_network(
             assert equal == [without] * len(equal), name
 
 
-def test_without_mouths_their_light_reaches_no_network(
+def test_untold_what_openings_show_reaches_no_network(
     tmp_path: Path, batch: dict[str, Tensor]
 ) -> None:
     faces = batch["faces"].clone()
@@ -103,7 +103,10 @@ def test_without_mouths_their_light_reaches_no_network(
         mouths = mouth_of(image)[:, 0] > 0
         assert mouths.any()
         image[:, 2][mouths] = MOUTH_WHITE
-    for name, without in (("whole", False), ("no-mouth", True)):
+        irises = iris_of(image)[:, 0] > 0
+        assert irises.any()
+        image[:, 0][irises] = IRIS_HIGH
+    for name, without in (("whole", False), ("untold", True)):
         network = run(tmp_path / name, name).network
         one, other = shown(network, batch), shown(network, batch | {"faces": faces})
         assert torch.equal(one.image, other.image) is without, name

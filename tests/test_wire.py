@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.detail import MOUTH_LIMIT, SWAY_LIMIT
+from shared.detail import IRIS_LIMIT, MOUTH_LIMIT, SWAY_LIMIT
 from shared.face_model import FaceModel
 from shared.latency import Latency
 from shared.params import (
@@ -111,6 +111,7 @@ def test_a_late_packet_s_detail_is_its_own() -> None:
     late = [frame.detail for frame in taken if 3 <= frame.sequence < 6]
     np.testing.assert_array_equal(late[0].sway, late[2].sway)
     np.testing.assert_array_equal(late[0].mouth, late[2].mouth)
+    np.testing.assert_array_equal(late[0].iris, late[2].iris)
     np.testing.assert_allclose(late[2].sway, frames(9)[5].detail.sway, atol=0.003)
 
 
@@ -263,15 +264,15 @@ def test_a_delta_does_not_build_on_a_key_of_other_steps() -> None:
     ("packet", "error"),
     [
         (b"", TruncatedError),
-        (b"\xa0", TruncatedError),
-        (b"\xa0\x00\x00", TruncatedError),
-        (b"\xa0\x10\x00\x00", TruncatedError),
-        (b"\xa4\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
+        (b"\xc0", TruncatedError),
+        (b"\xc0\x00\x00", TruncatedError),
+        (b"\xc0\x10\x00\x00", TruncatedError),
+        (b"\xc4\x00\x00\x00\x00\x00", TruncatedError),  # two frames and no span
         (b"\x20" + bytes(20), VersionError),
         (b"\xe0" + bytes(20), VersionError),
-        (b"\xa8\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
-        (b"\xa0\x10" + bytes(20), StaleKeyError),
-        (b"\xa0" + bytes(PACKET_LIMIT), TooLongError),
+        (b"\xc8\x00\x00\x00\x00\x00" + bytes(20), KindError),  # three frames up to number 0
+        (b"\xc0\x10" + bytes(20), StaleKeyError),
+        (b"\xc0" + bytes(PACKET_LIMIT), TooLongError),
     ],
 )
 def test_each_way_to_be_bad_has_its_error(packet: bytes, error: type[WireError]) -> None:
@@ -302,6 +303,7 @@ def test_random_bytes_raise_only_wire_errors(packet: bytes) -> None:
         Params.from_vector(frame.params.to_vector())
         assert np.abs(frame.detail.sway).max() <= SWAY_LIMIT
         assert np.abs(frame.detail.mouth).max() <= MOUTH_LIMIT
+        assert np.abs(frame.detail.iris).max() <= IRIS_LIMIT
 
 
 @given(st.binary(max_size=40), st.integers(0, 31), st.integers(1, MAX_FRAMES), st.booleans())

@@ -22,13 +22,21 @@ from models.build_wire_table import (
 )
 from models.prepare import Tracked, save
 from models.tracked import TrackedClips
-from shared.detail import MOUTH_LIMIT, MOUTH_SIZE, SWAY_LIMIT, SWAY_SIZE, SWAY_WAVES
+from shared.detail import (
+    IRIS_LIMIT,
+    IRIS_SIZE,
+    MOUTH_LIMIT,
+    MOUTH_SIZE,
+    SWAY_LIMIT,
+    SWAY_SIZE,
+    SWAY_WAVES,
+)
 from shared.face_model import FaceModel
 from shared.params import PARAMS_SIZE, Params
 from shared.wire_coder import Coded, pack
 from shared.wire_table import Prior, WireTables, wire_table, wire_tables
 from tests.faces import face_model, person, posed
-from tests.sending import mouths, sways, track
+from tests.sending import irises, mouths, sways, track
 
 
 @pytest.mark.parametrize("coarse", [False, True])
@@ -43,7 +51,8 @@ def test_the_committed_table_covers_every_legal_value(coarse: bool) -> None:
 
 @pytest.mark.parametrize("coarse", [False, True])
 def test_every_legal_detail_has_a_level(coarse: bool) -> None:
-    for table, limit in zip(wire_tables(coarse).detail, (SWAY_LIMIT, MOUTH_LIMIT), strict=True):
+    limits = SWAY_LIMIT, MOUTH_LIMIT, IRIS_LIMIT
+    for table, limit in zip(wire_tables(coarse).detail, limits, strict=True):
         for levels in (table.low, table.high):
             assert (np.abs(table.values(levels)) <= limit).all()
             assert (table.nearest(table.positions(table.values(levels))) == levels).all()
@@ -58,12 +67,12 @@ def test_cosines_that_move_less_have_wider_steps() -> None:
     np.testing.assert_allclose(steps[:, 1:, 1:], 2, rtol=1e-3)
 
 
-@pytest.mark.parametrize("part", ["sway", "mouth"])
+@pytest.mark.parametrize("part", ["sway", "mouth", "iris"])
 def test_a_table_without_a_part_of_the_detail_is_refused(part: str) -> None:
-    text = (resources.files("shared") / "assets" / "wire-v5.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v6.json").read_text("utf-8")
     data = json.loads(text)
     data["fine"][part]["steps"].pop()
-    with pytest.raises(ValueError, match="35, 32 and 6"):
+    with pytest.raises(ValueError, match="35, 32, 6 and 2"):
         WireTables.parse(json.dumps(data))
 
 
@@ -72,7 +81,7 @@ def test_coarse_steps_are_three_times_as_wide() -> None:
 
 
 def test_a_table_of_another_version_is_refused() -> None:
-    text = (resources.files("shared") / "assets" / "wire-v5.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v6.json").read_text("utf-8")
     data = json.loads(text)
     data["version"] = 1
     with pytest.raises(ValueError, match="version 1"):
@@ -86,7 +95,7 @@ def test_a_table_of_another_version_is_refused() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["key", "delta", "between"])
 def test_a_prior_that_is_none_is_refused(kind: str, prior: list[float]) -> None:
-    text = (resources.files("shared") / "assets" / "wire-v5.json").read_text("utf-8")
+    text = (resources.files("shared") / "assets" / "wire-v6.json").read_text("utf-8")
     data = json.loads(text)
     face = data["fine"]["face"]
     (face["key"] if kind == "key" else face[kind][1])[3] = prior
@@ -137,13 +146,14 @@ def test_a_table_is_built_from_any_tracks_and_keeps_its_error() -> None:
     model = FaceModel.load()
     detail = [
         np.concatenate([own(60, seed) for seed in range(3)]).astype(float)
-        for own in (sways, mouths)
+        for own in (sways, mouths, irises)
     ]
-    made = json.dumps(build(params, *detail, np.repeat(np.arange(3), 60), model))
+    made = json.dumps(build(params, detail, np.repeat(np.arange(3), 60), model))
     tables = WireTables.parse(made)
     table = tables.face
     assert tables.sway.steps.shape == (SWAY_SIZE,)
     assert tables.mouth.steps.shape == (MOUTH_SIZE,)
+    assert tables.iris.steps.shape == (IRIS_SIZE,)
     assert table.steps.shape == (PARAMS_SIZE,)
     assert added_error(model, params, table.centres, table.steps) < 0.003
     assert (WireTables.parse(made, coarse=True).face.steps > table.steps).all()
@@ -157,8 +167,8 @@ def test_frames_are_fitted_clip_by_clip_as_the_sender_would(tmp_path: Path) -> N
         item.times = [*range(length)]
         items.append(item)
     save(tmp_path / "tracked.npz", items)
-    params, sway, mouth, clip = fitted(TrackedClips.load(tmp_path / "tracked.npz"), face_model())
+    params, detail, clip = fitted(TrackedClips.load(tmp_path / "tracked.npz"), face_model())
     assert params.shape == (CLIP_FRAMES, PARAMS_SIZE)  # three frames show no motion
-    assert sway.shape == (CLIP_FRAMES, SWAY_SIZE)
-    assert mouth.shape == (CLIP_FRAMES, MOUTH_SIZE)
+    for part, size in zip(detail, (SWAY_SIZE, MOUTH_SIZE, IRIS_SIZE), strict=True):
+        assert part.shape == (CLIP_FRAMES, size)
     assert set(clip) == {0}

@@ -15,6 +15,7 @@ from models.engine.interface import Floats
 from shared.errors import BadInputError
 from shared.face_image import FaceRenderer
 from shared.face_model import FaceModel
+from shared.iris import iris_colour
 from shared.mouth import mouth_basis
 from shared.mouth_meter import brightness, light_inside
 from shared.params import Params
@@ -48,8 +49,8 @@ def read_sample(path: Path | None = None, frames: int | None = None) -> Sample:
     path = path or Path(str(resources.files("models") / "weights" / SAMPLE))
     try:
         with np.load(path) as file:
-            layers, identity, home, runs, mouths = (
-                file[name] for name in ("layers", "identity", "home", "runs", "mouths")
+            layers, identity, home, runs, mouths, irises = (
+                file[name] for name in ("layers", "identity", "home", "runs", "mouths", "irises")
             )
     except (OSError, KeyError, ValueError) as error:
         raise BadInputError(f"{path} cannot be read as sample frames: {error}") from error
@@ -59,11 +60,15 @@ def read_sample(path: Path | None = None, frames: int | None = None) -> Sample:
     face = renderer.draw(at_home, at_home, light_inside(picture, at_home.mouth)).nmfc
     bright = np.float32(brightness(picture, face))
     faces, displacements = [], []
-    for vectors, told in list(zip(runs, mouths, strict=True))[:frames]:
-        poses = [renderer.pose(identity, Params.from_vector(vector)) for vector in vectors]
-        lights = [bright * mouth_basis().light(mouth) for mouth in told]
+    for run in list(zip(runs, mouths, irises, strict=True))[:frames]:
         drawn = [
-            renderer.draw(pose, at_home, light) for pose, light in zip(poses, lights, strict=True)
+            renderer.draw(
+                renderer.pose(identity, Params.from_vector(vector)),
+                at_home,
+                bright * mouth_basis().light(mouth),
+                bright * iris_colour(iris),
+            )
+            for vector, mouth, iris in zip(*run, strict=True)
         ]
         faces.append(np.concatenate([planes(one.nmfc) for one in drawn], axis=1))
         displacements.append(planes(drawn[0].displacement))
