@@ -27,7 +27,7 @@ from models.augmentation import Augmentation
 from models.contact_sheet import write_sheet
 from models.dataset import Pairs
 from models.evaluate import psnr
-from models.headgan import enlarge, lay
+from models.layering import enlarge, lay
 from models.spade import warp
 from models.tracked import TrackedClips
 from models.trainer import to_signed

@@ -17,7 +17,8 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 from torch.utils.data import Dataset
 
 from models.augmentation import Augmentation
-from models.headgan import PAST, without_eyes
+from models.face_parts import without_eyes
+from models.headgan import PAST
 from models.photo_motion import moved_alike
 from models.tracked import TrackedClips
 from shared.crop import PICTURE_SIZE

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 from torch.nn.utils.parametrizations import spectral_norm
 
 from models.crops import MOUTH, corners_around, cut, part_of
-from models.headgan import FACE_CHANNELS
+from models.face_parts import FACE_CHANNELS
 from models.presets import Preset
 from models.spade import SLOPE, instance_norm
 

@@ -25,31 +25,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
+from models.face_parts import (
+    FACE_CHANNELS,
+    area_of,
+    iris_level,
+    iris_of,
+    mouth_level,
+    mouth_of,
+    tinted,
+    unseen_iris,
+    unseen_mouth,
+    white_level,
+    white_of,
+    without_eyes,
+)
+from models.layering import enlarge, lay
 from models.presets import Preset
 from models.spade import SLOPE, AdaInBlock, SpadeBlock, instance_norm, resize, warp
-from shared.face_image import (
-    BLUEST,
-    IRIS_HIGH,
-    IRIS_LOW,
-    MOUTH_DARK,
-    MOUTH_WHITE,
-    REDDEST,
-)
 
 PAST = 3  # frames of the driving face image: the current one and two past (section 3.3)
-FACE_CHANNELS = 3
 FLOW_CHANNELS = 2
 SEEN_CHANNELS = 2  # where the person is now, and where they hid the backdrop
-MOUTH_Z = 0.5
-NO_FACE = 0.02
-# The opening of the reference's mouth over the driving one's: between the middle two its inside is
-# shown, beyond the outer two it is painted. Teeth do not stretch and shrink with the lips.
-SEEN_FROM, SEEN_ALL, SEEN_STILL, SEEN_TO = 0.5, 0.9, 1.1, 1.5
-# The same of the irises: below the first they are painted, above the second shown.
-IRIS_FROM, IRIS_ALL = 0.4, 0.8
-LUMA = (0.299, 0.587, 0.114)
-WHITE_HUE = 0.5
-MOVED_CHANNELS = 4  # of the reference's layers: the picture and where the person is
 # How much of the learned residual flow is believed. What shoulders and hair do when a head moves
 # differs from one person to the next, and a few dozen teach the network their own ways: on people
 # whom it has not seen the whole residual moves the picture away from the original, half of it
@@ -59,10 +55,6 @@ RESIDUAL_SHARE = 0.5
 # Picture sides from which on all of the mesh's motion is believed: where a gate closes amid so much
 # of it, the picture is torn, and on strangers gates close in the wrong places.
 WHOLE_MOTION = 0.1
-# Picture sides: how far beyond the reference's border a person goes on, above it and beside it. A
-# head that was cut off ends soon; repeated, its edge would stand there as a column. Below it the
-# body goes on.
-ABOVE, BESIDE = 0.05, 0.2
 
 
 class Scales(NamedTuple):
@@ -309,7 +301,7 @@ class HeadGan(nn.Module):
         seen = [reference[:, :3], without_eyes(face)]
         seen += [reference[:, 3:4]] * self.preset.compose
         scales: Scales = self.flow.encoder(torch.cat(seen, dim=1))
-        areas = {"mouth": _area(mouth_of(face)), "iris": _area(iris_of(face))}
+        areas = {"mouth": area_of(mouth_of(face)), "iris": area_of(iris_of(face))}
         return ReferenceFeatures(*scales, **areas, photo=enlarge(reference))
 
     def forward(
@@ -368,175 +360,6 @@ def held_together(gate: Tensor, displacement: Tensor) -> Tensor:
     return gate + (1 - gate) * far
 
 
-def enlarge(reference: Tensor) -> Tensor:
-    """Return what moves of a reference's layers, with a pixel more between each two.
-
-    Sampled along straight lines between its own pixels, a picture loses a tenth of its sharpness.
-
-    Args:
-        reference: (N, 7, S, S), in [-1, 1].
-
-    Returns:
-        (N, 4, 2 S - 1, 2 S - 1), in [-1, 1].
-    """
-    moved, side = reference[:, :MOVED_CHANNELS].float(), 2 * reference.shape[-1] - 1
-    large = F.interpolate(moved, size=(side, side), mode="bicubic", align_corners=True)
-    return large.clamp(-1, 1).to(reference.dtype)
-
-
-def sample(photo: Tensor, flow: Tensor, size: int) -> Tensor:
-    """Return what `models.spade.warp` returns, from an enlarged picture; in float32.
-
-    Args:
-        photo: what `enlarge` returns for a picture of this size.
-        flow: (N, 2, h, w), picture sides; any size.
-        size: of the result, (N, 4, size, size).
-    """
-    places = torch.linspace(-1, 1, size, device=photo.device)
-    base = torch.stack([places.expand(size, size), places[:, None].expand(size, size)])
-    # The outermost pixels' middles lie a pixel less apart than the borders.
-    grid = base + 2 * size / (size - 1) * resize(flow, size).float()
-    return F.grid_sample(
-        photo.float(), grid.permute(0, 2, 3, 1), "bilinear", "border", align_corners=True
-    )
-
-
-def lay(reference: Tensor, photo: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the reference after the person moved and the backdrop did not.
-
-    Beyond the reference's border the person ends, see `ABOVE`.
-
-    Args:
-        reference: its layers, (N, 7, 256, 256), in [-1, 1].
-        photo: what `enlarge` makes of them.
-        flow: (N, 2, h, w), picture sides.
-
-    Returns:
-        The picture, (N, 3, 256, 256), in [-1, 1], and in [0, 1] where the person is in it and
-        where the backdrop is seen that they hid, (N, 2, 256, 256).
-    """
-    moved = sample(photo, flow, reference.shape[-1])
-    person = (moved[:, 3:4] + 1) / 2 * _within(flow, reference.shape[-1])
-    hidden = (1 - person) * (reference[:, 3:4] + 1) / 2
-    picture = person * moved[:, :3] + (1 - person) * reference[:, 4:]
-    return picture, torch.cat([person, hidden], dim=1)
-
-
-def _within(flow: Tensor, size: int) -> Tensor:
-    """Return 1 where a flow points into the reference, less beyond it, (N, 1, S, S), in [0, 1]."""
-    flow = resize(flow, size).float()
-    places = (torch.arange(size, device=flow.device, dtype=torch.float32) + 0.5) / size
-    x, y = flow[:, 0:1] + places, flow[:, 1:2] + places[:, None]
-    above = (1 + y / ABOVE).clamp(0, 1)
-    beside = (1 + torch.minimum(x, 1 - x) / BESIDE).clamp(0, 1)
-    within: Tensor = above * beside
-    return within
-
-
-def mouth_of(face: Tensor) -> Tensor:
-    """Return where a face image (N, 3, H, W) shows the inside of the mouth, (N, 1, H, W), 0 or 1.
-
-    Its colour has z without x or y (`shared.face_image.mouth_colour`).
-    """
-    inside = (face[:, 2:3] > MOUTH_Z) & (face[:, 0:1] < NO_FACE) & (face[:, 1:2] < NO_FACE)
-    return inside.to(face.dtype)
-
-
-def mouth_level(face: Tensor) -> Tensor:
-    """Return how light a face image (N, 3, H, W) says its mouth is, (N, 1, H, W), in [-1, 1]."""
-    light: Tensor = (face[:, 2:3] - MOUTH_DARK) * (2 / (MOUTH_WHITE - MOUTH_DARK)) - 1
-    return light.clamp(-1, 1)
-
-
-def iris_of(faces: Tensor) -> Tensor:
-    """Return where face images (N, 3 K, H, W) show irises, (N, K, H, W), 0 or 1.
-
-    Their colour has x and y without z (`shared.face_image.eye_colour`).
-    """
-    return (_eyes(faces) & (faces[:, 1::3] > NO_FACE)).to(faces.dtype)
-
-
-def white_of(face: Tensor) -> Tensor:
-    """Return where a face image (N, 3, H, W) shows the whites of the eyes, (N, 1, H, W), 0 or 1."""
-    return (_eyes(face) & (face[:, 1:2] < NO_FACE)).to(face.dtype)
-
-
-def without_eyes(faces: Tensor) -> Tensor:
-    """Return face images (N, 3 K, H, W) whose eyes have no colour: they move whatever it is."""
-    return faces * (~_eyes(faces)).to(faces.dtype).repeat_interleave(FACE_CHANNELS, dim=1)
-
-
-def _eyes(faces: Tensor) -> Tensor:
-    return (faces[:, 0::3] > NO_FACE) & (faces[:, 2::3] < NO_FACE)
-
-
-def iris_level(face: Tensor) -> Tensor:
-    """Return the colour that a face image (N, 3, H, W) tells of irises, (N, 3, H, W), in [-1, 1].
-
-    Of luma and of blue less red: green is taken to be as light as the whole.
-    """
-    luma, blue = ((face[:, :2] - IRIS_LOW) / (IRIS_HIGH - IRIS_LOW)).chunk(2, dim=1)
-    half = (REDDEST + (BLUEST - REDDEST) * blue) / 2
-    level: Tensor = torch.cat([luma - half, luma, luma + half], dim=1).clamp(0, 1) * 2 - 1
-    return level
-
-
-def white_level(face: Tensor) -> Tensor:
-    """Return a colour of the hue that the whites of the eyes have, (N, 3, 1, 1), in [-1, 1].
-
-    Half as much of it as the irises': the light is the same.
-
-    Args:
-        face: face image, (N, 3, H, W).
-    """
-    iris = iris_of(face)
-    return WHITE_HUE * _area(iris * iris_level(face)) / (_area(iris) + 1e-5)
-
-
-def tinted(image: Tensor, colour: Tensor, where: Tensor) -> Tensor:
-    """Return a picture that is as light as it was and has a colour's hue, (N, 3, H, W).
-
-    What is painted of irises is right in what is light and dark; of few pixels' colours a painter
-    learns little, and discriminators like them iridescent.
-
-    Args:
-        image: (N, 3, H, W).
-        colour: likewise.
-        where: how much of the hue is taken, (N, 1, H, W), in [0, 1].
-    """
-    luma = image.new_tensor(LUMA)[None, :, None, None]
-    lighter = (luma * (image - colour)).sum(dim=1, keepdim=True)
-    return image + where * (colour + lighter - image)
-
-
-def unseen_iris(face: Tensor, seen: Tensor) -> Tensor:
-    """Return where irises are open that the reference hid, (N, 1, H, W), in [0, 1].
-
-    Args:
-        face: driving face image, (N, 3, H, W).
-        seen: `ReferenceFeatures.iris`.
-    """
-    iris = iris_of(face)
-    share = seen / (_area(iris) + 1e-5)
-    return iris * (1 - ((share - IRIS_FROM) / (IRIS_ALL - IRIS_FROM)).clamp(0, 1))
-
-
-def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:
-    """Return where a mouth is open that the reference did not show so, (N, 1, H, W), in [0, 1].
-
-    The displacement maps the open mouth to the reference's, however far open that was.
-
-    Args:
-        face: driving face image, (N, 3, H, W).
-        seen: `ReferenceFeatures.mouth`.
-    """
-    mouth = mouth_of(face)
-    share = seen / (_area(mouth) + 1e-5)
-    opened = ((share - SEEN_FROM) / (SEEN_ALL - SEEN_FROM)).clamp(0, 1)
-    not_wider = ((SEEN_TO - share) / (SEEN_TO - SEEN_STILL)).clamp(0, 1)
-    return mouth * (1 - opened * not_wider)
-
-
 def _fold(images: Tensor, side: int) -> Tensor:
     """Return pixel blocks as channels, as `F.pixel_unshuffle` does.
 
@@ -545,10 +368,6 @@ def _fold(images: Tensor, side: int) -> Tensor:
     channels = images.shape[1] * side**2
     weight = torch.eye(channels, dtype=images.dtype, device=images.device)
     return F.conv2d(images, weight.reshape(channels, images.shape[1], side, side), stride=side)
-
-
-def _area(masks: Tensor) -> Tensor:
-    return masks.mean(dim=(2, 3), keepdim=True)
 
 
 def _start_without_flow(head: nn.Module) -> None:

@@ -13,7 +13,8 @@ from torch.utils.data import DataLoader, Subset
 
 from models.checkpoint import load_related
 from models.dataset import Pairs
-from models.headgan import PAST, Rebuilt, iris_of, mouth_of
+from models.face_parts import iris_of, mouth_of
+from models.headgan import PAST, Rebuilt
 from models.trainer import NEW_PARTS, Trainer
 from shared.errors import BadInputError
 from shared.face_image import MOUTH_DARK, USUAL_IRIS, eye_colour

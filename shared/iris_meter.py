@@ -57,7 +57,7 @@ class IrisMeter:
         self._weight = KEPT * self._weight + found.seen
         self._sum = np.float32(KEPT) * self._sum + np.float32(found.seen) * found.colour
         doubted = self._sum / self._face + np.float32(DOUBT) * iris_colour(usual())
-        return iris_numbers(doubted / np.float32(self._weight + DOUBT))
+        return iris_numbers(np.asarray(doubted / (self._weight + DOUBT), np.float32))
 
 
 def glimpse(picture: Image, points: Floats) -> Glimpse:
@@ -78,7 +78,7 @@ def glimpse(picture: Image, points: Floats) -> Glimpse:
             reach = min(round(rim * radius * FINE), size * FINE)
             cv2.circle(rings, (x, y), reach, (value,), cv2.FILLED, shift=_SHIFT)
     seen = (rings & open_) > 0
-    share = np.count_nonzero(seen) / max(np.count_nonzero(rings), 1)
+    share = float(np.count_nonzero(seen)) / max(float(np.count_nonzero(rings)), 1.0)
     if share < LEAST:
         return Glimpse(0.0, np.zeros(2, np.float32))
     # The median: a reflection is white, a lash is black.

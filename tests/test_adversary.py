@@ -41,7 +41,7 @@ def pictures() -> tuple[Tensor, Tensor, Tensor]:
     """Return flat made pictures, textured real ones, and face images."""
     torch.manual_seed(0)
     faces = torch.zeros(2, 9, 256, 256)
-    faces[:, :2, 178:183, 126:131] = torch.tensor([0.5, 0.7])[None, :, None, None]
+    faces[:, :3, 178:183, 126:131] = torch.tensor([0.5, 0.7, 0.5])[None, :, None, None]
     return torch.zeros(2, 3, 256, 256), torch.rand(2, 3, 256, 256) * 2 - 1, faces
 
 

@@ -11,7 +11,7 @@ import torch
 
 from models.augmentation import Augmentation
 from models.dataset import FAR_SHARE, HIDDEN_SHARE, OTHERWISE_SHARE, PHOTO_SHARE, Pairs, deafen
-from models.headgan import iris_of, mouth_of
+from models.face_parts import iris_of, mouth_of
 from models.tracked import TrackedClips
 from shared.errors import BadInputError
 from shared.layers import Layers

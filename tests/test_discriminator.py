@@ -18,8 +18,8 @@ torch.set_num_threads(1)
 def faces(row: int = 180, column: int = 128) -> torch.Tensor:
     """Return face images that show a mouth at a place."""
     images = torch.zeros(1, 9, 256, 256)
-    colour = torch.tensor([sum(MOUTH[:2]) / 2, sum(MOUTH[2:]) / 2])
-    images[:, :2, row - 2 : row + 3, column - 2 : column + 3] = colour[None, :, None, None]
+    colour = torch.tensor([sum(MOUTH[:2]) / 2, sum(MOUTH[2:]) / 2, 0.5])
+    images[:, :3, row - 2 : row + 3, column - 2 : column + 3] = colour[None, :, None, None]
     return images
 
 

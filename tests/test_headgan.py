@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,37 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from models.headgan import (
-    ABOVE,
-    BESIDE,
-    IRIS_ALL,
-    IRIS_FROM,
     RESIDUAL_SHARE,
-    SEEN_ALL,
-    SEEN_FROM,
-    SEEN_STILL,
-    SEEN_TO,
     WHOLE_MOTION,
     Encoder,
     HeadGan,
     Rebuilt,
     Up,
     _fold,
-    enlarge,
     held_together,
-    iris_level,
-    iris_of,
-    lay,
-    mouth_level,
-    mouth_of,
-    unseen_iris,
-    unseen_mouth,
-    white_of,
-    without_eyes,
 )
+from models.layering import enlarge, lay
 from models.presets import preset
 from models.spade import AdaInBlock, SpadeBlock, resize, warp
 from shared.face_image import WHITE, eye_colour, mouth_colour
 from shared.layers import LAYER_CHANNELS
+from tests.layered import body, layered
 
 # On shared cores two threads that spin for each other are slower by far than one.
 torch.set_num_threads(1)
@@ -313,102 +296,7 @@ def test_an_untrained_lite_follows_the_mesh(lite: HeadGan) -> None:
     gate = torch.sigmoid(torch.tensor(2.0))
     # What the network adds of its own starts small beside the mesh.
     assert (rebuilt.flow - gate * mesh).abs().mean() < 0.1 * mesh.abs().mean()
-    torch.testing.assert_close(rebuilt.warped, laid(reference, rebuilt.flow)[0])
-
-
-def layered(person: Tensor) -> Tensor:
-    """Return random layers, (1, 7, 64, 64), with a person where a mask (64, 64) says so."""
-    torch.manual_seed(5)
-    layers = torch.rand(1, LAYER_CHANNELS, 64, 64) * 2 - 1
-    layers[:, 3] = person * 2 - 1
-    return layers
-
-
-def laid(reference: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    return lay(reference, enlarge(reference), flow)
-
-
-def to_the_right(pixels: int) -> Tensor:
-    """Return the flow of a person who moves, (1, 2, 64, 64)."""
-    flow = torch.zeros(1, 2, 64, 64)
-    flow[:, 0] = -pixels / 64
-    return flow
-
-
-def body() -> Tensor:
-    person = torch.zeros(64, 64)
-    person[30:, 20:40] = 1
-    return person
-
-
-def test_the_person_moves_over_a_backdrop_that_stands() -> None:
-    reference = layered(body())
-    picture, seen = laid(reference, to_the_right(8))
-    moved = torch.zeros(64, 64)
-    moved[30:, 28:48] = 1
-    torch.testing.assert_close(seen[0, 0], moved)
-    person = picture[..., 30:, 28:48]
-    torch.testing.assert_close(person, reference[:, :3, 30:, 20:40], atol=1e-4, rtol=0)
-    beside = moved == 0
-    torch.testing.assert_close(picture[..., beside], reference[:, 4:, beside], atol=1e-5, rtol=0)
-
-
-def test_the_backdrop_that_comes_to_light_is_told_apart() -> None:
-    _, seen = laid(layered(body()), to_the_right(8))
-    uncovered = torch.zeros(64, 64)
-    uncovered[30:, 20:28] = 1  # hidden before, and the person has left
-    torch.testing.assert_close(seen[0, 1], uncovered)
-    _, still = laid(layered(body()), to_the_right(0))
-    assert still[:, 1].abs().max() < 1e-5
-
-
-def test_a_soft_edge_is_mixed_and_shares_stay_in_range() -> None:
-    reference = layered(torch.full((64, 64), 0.25))
-    picture, seen = laid(reference, to_the_right(0))
-    expected = 0.25 * reference[:, :3] + 0.75 * reference[:, 4:]
-    torch.testing.assert_close(picture, expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(seen[:, 1], torch.full((1, 64, 64), 0.75 * 0.25))
-    assert 0 <= seen.min() <= seen.max() <= 1
-
-
-def test_where_all_is_the_person_the_whole_picture_is_warped() -> None:
-    reference = layered(torch.ones(64, 64))
-    flow = resize(torch.randn(1, 2, 8, 8) * 0.1, 64)
-    picture, seen = laid(reference, flow)
-    within = seen[0, 0] > 1 - 1e-5
-    assert within[16:-16, 16:-16].all()
-    warped = warp(reference[:, :3], flow)
-    # As the reference's own pixels would be, but sharper between them.
-    away = (picture - warped)[..., within]
-    assert 0.01 < away.abs().mean() < 0.1
-    assert picture[..., within].std() > 1.02 * warped[..., within].std()
-
-
-def test_who_was_cut_off_ends_soon_above_and_later_beside_and_goes_on_below() -> None:
-    reference, down = layered(torch.ones(64, 64)), torch.zeros(1, 2, 64, 64)
-    down[:, 1] = -32 / 64
-    person = laid(reference, down)[1][0, 0]
-    assert (person[32:] == 1).all()
-    assert 0 < person[30].mean() < 1  # two rows above the picture
-    assert not person[: 32 - math.ceil(64 * ABOVE)].any()
-    aside = laid(reference, to_the_right(32))[1][0, 0]
-    assert (aside[:, 32:] == 1).all()
-    assert (aside[:, :32].diff(dim=1) >= 0).all()
-    assert not aside[:, : 32 - math.ceil(64 * BESIDE)].any()
-    assert (laid(reference, -down)[1][0, 0] == 1).all()
-
-
-def test_a_flow_of_another_size_ends_a_person_alike() -> None:
-    reference = layered(torch.ones(64, 64))
-    small, large = (laid(reference, to_the_right(32)[..., :n, :n])[1] for n in (16, 64))
-    torch.testing.assert_close(small, large, atol=1e-5, rtol=0)
-
-
-def test_where_nobody_is_the_backdrop_stands() -> None:
-    reference = layered(torch.zeros(64, 64))
-    picture, seen = laid(reference, to_the_right(8))
-    torch.testing.assert_close(picture, reference[:, 4:])
-    assert not seen.any()
+    torch.testing.assert_close(rebuilt.warped, lay(reference, enlarge(reference), rebuilt.flow)[0])
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
@@ -483,30 +371,6 @@ def test_lite_mixes_the_warped_and_the_painted_picture_by_a_mask(lite: HeadGan) 
     torch.testing.assert_close(half.image, (half.warped + painted) / 2)
 
 
-def test_an_enlarged_picture_holds_its_own_pixels() -> None:
-    reference = layered(body())
-    photo = enlarge(reference)
-    assert photo.shape == (1, 4, 127, 127)
-    torch.testing.assert_close(photo[..., ::2, ::2], reference[:, :4], atol=1e-5, rtol=0)
-    assert -1 <= photo.min() <= photo.max() <= 1
-
-
-def test_the_irises_colour_is_found_and_no_other() -> None:
-    colours = [(0.1, -0.1), (0.5, 0.0), (0.8, 0.2)]
-    irises = [tuple(eye_colour(np.array(colour, np.float32))) for colour in colours]
-    others = [(0, 0, 0), tuple(mouth_colour(0.5)), (0.05, 0.05, 0.05), (0.9, 0.2, 0.4)]
-    face = torch.tensor([*irises, *others, (WHITE, 0, 0)], dtype=torch.float32).T[None, :, None]
-    assert iris_of(face).flatten().tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
-    assert white_of(face).flatten().tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
-    told = (iris_level(face)[0, :, 0, :3].T + 1) / 2
-    expected = [[luma - blue / 2, luma, luma + blue / 2] for luma, blue in colours]
-    torch.testing.assert_close(told, torch.tensor(expected), atol=1e-5, rtol=0)
-    plain = without_eyes(face.repeat(1, 3, 1, 1))
-    assert not plain[..., :3].any()
-    assert not plain[..., -1].any()
-    assert torch.equal(plain[:, :3, :, 3:-1], face[..., 3:-1])
-
-
 def test_the_flow_does_not_depend_on_the_colour_of_irises(lite: HeadGan) -> None:
     faces, displacement, reference, face = inputs()
     eye = (slice(None), slice(None), slice(10, 16), slice(24, 30))
@@ -521,20 +385,6 @@ def test_the_flow_does_not_depend_on_the_colour_of_irises(lite: HeadGan) -> None
         images.append(made.image)
     assert torch.equal(*flows)
     assert not torch.equal(*images)
-
-
-@pytest.mark.parametrize(
-    ("share", "unseen"),
-    [(0, 1), (IRIS_FROM, 1), ((IRIS_FROM + IRIS_ALL) / 2, 0.5), (IRIS_ALL, 0), (1, 0), (4, 0)],
-)
-def test_irises_count_as_seen_where_the_reference_shows_most_of_them(
-    share: float, unseen: float
-) -> None:
-    face = torch.full((1, 3, 64, 64), 0.5)
-    face[0, 2, 20:30, 20:40] = 0
-    found = unseen_iris(face, torch.full((1, 1, 1, 1), share * 200 / 64**2))
-    assert float(found[0, 0, 25, 25]) == pytest.approx(unseen, abs=1e-3)
-    assert found.sum() == pytest.approx(200 * unseen, abs=1)
 
 
 def test_irises_that_lids_hid_are_those_that_are_told(lite: HeadGan) -> None:
@@ -573,15 +423,6 @@ def test_hidden_irises_have_the_hue_that_is_told_and_their_whites_half_of_it(lit
     assert other[white].std(dim=1).min() > 0.01
 
 
-def test_the_mouths_colour_is_found_and_no_other() -> None:
-    mouths = [tuple(mouth_colour(light)) for light in (0.0, 0.4, 1.0)]
-    others = [(0, 0, 0), (0.05, 0.05, 1), (0.5, 0.7, 0.9), (0, 0.5, 1), (0, 0, 0.3)]
-    face = torch.tensor([*mouths, *others]).T[None, :, None]
-    assert mouth_of(face).flatten().tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
-    told = mouth_level(face).flatten()[:3]
-    torch.testing.assert_close(told, torch.tensor([-1.0, -0.2, 1.0]), atol=1e-6, rtol=0)
-
-
 def test_an_untrained_lite_paints_the_open_mouth_and_shows_the_rest(lite: HeadGan) -> None:
     faces, displacement, reference, face = inputs()
     mouth = (slice(None), slice(None), slice(20, 30), slice(24, 40))
@@ -591,34 +432,6 @@ def test_an_untrained_lite_paints_the_open_mouth_and_shows_the_rest(lite: HeadGa
     near_paint = (made.image - made.painted).abs() < (made.image - made.warped).abs()
     assert near_paint[mouth].float().mean() > 0.95
     assert near_paint.float().mean() < 0.2
-
-
-@pytest.mark.parametrize(
-    ("share", "unseen"),
-    [
-        (0, 1),
-        (SEEN_FROM, 1),
-        ((SEEN_FROM + SEEN_ALL) / 2, 0.5),
-        (SEEN_ALL, 0),
-        (1, 0),
-        (SEEN_STILL, 0),
-        ((SEEN_STILL + SEEN_TO) / 2, 0.5),
-        (SEEN_TO, 1),
-        (4, 1),
-    ],
-)
-def test_a_mouth_counts_as_seen_when_the_reference_s_is_open_alike(
-    share: float, unseen: float
-) -> None:
-    face = torch.full((1, 3, 64, 64), 0.5)
-    face[0, :, 20:30, 20:40] = GREY_MOUTH[:, None, None]
-    found = unseen_mouth(face, torch.full((1, 1, 1, 1), share * 200 / 64**2))
-    assert float(found[0, 0, 25, 25]) == pytest.approx(unseen, abs=1e-3)
-    assert found.sum() == pytest.approx(200 * unseen, abs=1)
-
-
-def test_a_closed_mouth_is_not_unseen() -> None:
-    assert not unseen_mouth(torch.full((1, 3, 8, 8), 0.5), torch.zeros(1, 1, 1, 1)).any()
 
 
 def test_a_mouth_seen_open_is_shown_and_one_seen_closed_is_not(lite: HeadGan) -> None:

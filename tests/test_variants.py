@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from models.dataset import Pairs
-from models.headgan import HeadGan, Rebuilt, iris_of, mouth_of
+from models.face_parts import iris_of, mouth_of
+from models.headgan import HeadGan, Rebuilt
 from models.tracked import TrackedClips
 from models.trainer import Trainer, rebuild
 from models.variants import VARIANTS, Settings, Variant, train, trainer_of, variants
