@@ -81,16 +81,24 @@ def iris_level(face: Tensor) -> Tensor:
     return level
 
 
+def iris_size(face: Tensor) -> Tensor:
+    """Return the area of what a face image (N, 3, H, W) shows of irises over the skin's, (N, 1, 1, 1).
+
+    Over the skin's, since who leans forward has larger irises and has not opened their eyes.
+    """
+    skin = (face > 0).all(dim=1, keepdim=True).to(face.dtype)
+    return area_of(iris_of(face)) / (area_of(skin) + 1e-5)
+
+
 def unseen_iris(face: Tensor, seen: Tensor) -> Tensor:
     """Return where irises are open that the reference hid, (N, 1, H, W), in [0, 1].
 
     Args:
         face: driving face image, (N, 3, H, W).
-        seen: `ReferenceFeatures.iris`.
+        seen: `iris_size` of the reference.
     """
-    iris = iris_of(face)
-    share = seen / (area_of(iris) + 1e-5)
-    return iris * (1 - ((share - IRIS_FROM) / (IRIS_ALL - IRIS_FROM)).clamp(0, 1))
+    share = seen / (iris_size(face) + 1e-5)
+    return iris_of(face) * (1 - ((share - IRIS_FROM) / (IRIS_ALL - IRIS_FROM)).clamp(0, 1))
 
 
 def white_of(face: Tensor) -> Tensor:

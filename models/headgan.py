@@ -29,7 +29,7 @@ from models.face_parts import (
     FACE_CHANNELS,
     area_of,
     iris_level,
-    iris_of,
+    iris_size,
     mouth_level,
     mouth_of,
     tinted,
@@ -79,7 +79,7 @@ class ReferenceFeatures(NamedTuple):
         middle: likewise.
         coarse: likewise.
         mouth: (N, 1, 1, 1), the share of the picture that shows the inside of the mouth.
-        iris: (N, 1, 1, 1), the share that shows irises.
+        iris: (N, 1, 1, 1), the area of irises over the skin's.
         photo: (N, 4, 511, 511), what moves of the reference's layers, enlarged (`enlarge`).
     """
 
@@ -301,8 +301,8 @@ class HeadGan(nn.Module):
         seen = [reference[:, :3], without_eyes(face)]
         seen += [reference[:, 3:4]] * self.preset.compose
         scales: Scales = self.flow.encoder(torch.cat(seen, dim=1))
-        areas = {"mouth": area_of(mouth_of(face)), "iris": area_of(iris_of(face))}
-        return ReferenceFeatures(*scales, **areas, photo=enlarge(reference))
+        mouth, iris = area_of(mouth_of(face)), iris_size(face)
+        return ReferenceFeatures(*scales, mouth, iris, enlarge(reference))
 
     def forward(
         self,

@@ -16,6 +16,7 @@ from models.face_parts import (
     SEEN_TO,
     iris_level,
     iris_of,
+    iris_size,
     mouth_level,
     mouth_of,
     tinted,
@@ -92,9 +93,18 @@ def test_irises_count_as_seen_where_the_reference_shows_most_of_them(
 ) -> None:
     face = torch.full((1, 3, 64, 64), 0.5)
     face[0, 2, 20:30, 20:40] = 0
-    found = unseen_iris(face, torch.full((1, 1, 1, 1), share * 200 / 64**2))
+    found = unseen_iris(face, share * iris_size(face))
     assert float(found[0, 0, 25, 25]) == pytest.approx(unseen, abs=1e-3)
     assert found.sum() == pytest.approx(200 * unseen, abs=1)
+
+
+def test_irises_of_a_face_that_comes_nearer_are_not_hidden_by_that() -> None:
+    far = torch.zeros(1, 3, 64, 64)
+    far[..., 16:48, 16:48] = 0.5
+    far[:, 2, 28:34, 28:34] = 0
+    near = far[..., 16:48, 16:48].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert float(iris_size(near)) == pytest.approx(float(iris_size(far)), rel=0.01)
+    assert not unseen_iris(near, iris_size(far)).any()
 
 
 def test_whites_have_half_of_the_irises_hue() -> None:
