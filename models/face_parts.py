@@ -82,9 +82,9 @@ def iris_level(face: Tensor) -> Tensor:
 
 
 def iris_size(face: Tensor) -> Tensor:
-    """Return the area of what a face image (N, 3, H, W) shows of irises over the skin's, (N, 1, 1, 1).
+    """Return how large a face image (N, 3, H, W) shows irises beside the skin, (N, 1, 1, 1).
 
-    Over the skin's, since who leans forward has larger irises and has not opened their eyes.
+    Their area over the skin's: who leans forward has larger irises and has not opened their eyes.
     """
     skin = (face > 0).all(dim=1, keepdim=True).to(face.dtype)
     return area_of(iris_of(face)) / (area_of(skin) + 1e-5)
