@@ -350,7 +350,7 @@ def test_the_irises_that_are_told_are_drawn_as_light_as_the_photograph(photograp
         for number in (0.0, 2.0):
             detail = replace(Detail.none(), iris=np.array([number, 0], np.float32))
             faces, _ = generator.render(generator.reference_params, detail)
-            iris = (faces[0, 0] > 0.02) & (faces[0, 2] == 0)
+            iris = (faces[0, 0] > 0.02) & (faces[0, 1] > 0.02) & (faces[0, 2] == 0)
             assert 10 < iris.sum() < 2000
             seen.append(float(faces[0, 0][iris].mean()) - IRIS_LOW)
         if share == 1:
