@@ -120,8 +120,9 @@ def white_level(face: Tensor) -> Tensor:
 
 def without_eyes(faces: Tensor) -> Tensor:
     """Return face images (N, 3 K, H, W) whose eyes have no colour: they move whatever it is."""
-    images = faces.split(FACE_CHANNELS, dim=1)
-    return torch.cat([image * (~_eyes(image)).to(image.dtype) for image in images], dim=1)
+    images = faces.chunk(faces.shape[1] // FACE_CHANNELS, dim=1)
+    plain: Tensor = torch.cat([image * (~_eyes(image)).to(image.dtype) for image in images], dim=1)
+    return plain
 
 
 def tinted(image: Tensor, colour: Tensor, where: Tensor) -> Tensor:
