@@ -52,7 +52,7 @@ PHOTO_SHARE = 0.25  # of the pairs come from photographs: twelve times more peop
 # does in a clip: there a photograph would teach the flow not to look, so it is not judged.
 JUDGED_MARGIN = 6  # pixels around a photograph's face
 SWAY_PASSES = 2  # a sender's flow looks on from the frame before; that of a pair from what it found
-# Of the pairs: the mesh alone must do where the flow finds nothing or the mouth is not told of.
+# Of the pairs: the mesh alone must do where the flow finds nothing or openings are not told of.
 UNSWAYED_SHARE, UNTOLD_SHARE = 0.1, 0.1
 # Of the pairs: the irises count as hidden by the reference's lids. Few eyes are closed, and from
 # these alone nobody would learn to paint irises by what is told of them.

@@ -18,6 +18,7 @@ from shared.face_image import (
     MOUTH_WHITE,
     REDDEST,
 )
+from shared.metrics import LUMA
 
 FACE_CHANNELS = 3
 MOUTH_Z = 0.5
@@ -28,7 +29,6 @@ SEEN_FROM, SEEN_ALL, SEEN_STILL, SEEN_TO = 0.5, 0.9, 1.1, 1.5
 # The same of the irises: below the first they are painted, above the second shown.
 IRIS_FROM, IRIS_ALL = 0.4, 0.8
 WHITE_HUE = 0.5  # of the irises'
-LUMA = (0.299, 0.587, 0.114)
 
 
 def mouth_of(face: Tensor) -> Tensor:
@@ -136,7 +136,7 @@ def tinted(image: Tensor, colour: Tensor, where: Tensor) -> Tensor:
         colour: likewise.
         where: how much of the hue is taken, (N, 1, H, W), in [0, 1].
     """
-    luma = image.new_tensor(LUMA)[None, :, None, None]
+    luma = image.new_tensor(LUMA.tolist())[None, :, None, None]
     lighter = (luma * (image - colour)).sum(dim=1, keepdim=True)
     return image + where * (colour + lighter - image)
 

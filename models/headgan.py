@@ -97,7 +97,8 @@ class Rebuilt(NamedTuple):
     Attributes:
         image: (N, 3, 256, 256), in [-1, 1].
         painted: what the rendering network painted before the mask mixed it with the warped
-            reference; the image itself in presets that do not compose.
+            reference, hidden eyes in the hue that is told; the image itself in presets that do
+            not compose.
         warped: the warped reference, over its backdrop in presets that compose, (N, 3, 256, 256),
             in [-1, 1].
         flow: (N, 2, h, w), picture sides.

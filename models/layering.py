@@ -18,7 +18,7 @@ ABOVE, BESIDE = 0.05, 0.2
 def enlarge(reference: Tensor) -> Tensor:
     """Return what moves of a reference's layers, with a pixel more between each two.
 
-    Sampled along straight lines between its own pixels, a picture loses a tenth of its sharpness.
+    Sampled along straight lines between its own pixels, a picture loses sharpness.
 
     Args:
         reference: (N, 7, S, S), in [-1, 1].

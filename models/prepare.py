@@ -32,7 +32,7 @@ from shared.face_model import FaceModel
 from shared.iris_meter import IrisMeter
 from shared.layers import Mask
 from shared.mouth_meter import MouthMeter
-from shared.params import Floats
+from shared.params import Floats, Params
 from shared.person import PersonFinder
 from shared.sway import still
 from shared.sway_meter import SwayMeter
@@ -74,7 +74,11 @@ class Tracked:
 
 
 class Meters:
-    """Measures a clip's frames as a sender does, with all their tremble."""
+    """Measures a clip's frames as a sender does, with all their tremble.
+
+    Attributes:
+        first: what the first frame shows beside its points.
+    """
 
     def __init__(self, model: FaceModel, key: Image, person: Mask, points: Points) -> None:
         """Take the first frame's picture, the person in it and its points."""
@@ -84,16 +88,16 @@ class Meters:
         self._sway = SwayMeter(model, self._identity, key, person, fitted)
         self._mouth = MouthMeter(model, self._identity, key, fitted)
         self._iris = IrisMeter(self._mouth.face)
+        self.first = self._detail(key, points, fitted, still())
 
     def follow(self, picture: Image, points: Points) -> tuple[Points, Detail]:
         """Return a later frame's points, aligned, and what it shows beside them."""
         points = self._aligner.correct(picture, points)
-        sway = self._sway.measure(picture, self._model.fit(points, self._identity))
-        return points, self.detail(picture, points, sway)
-
-    def detail(self, picture: Image, points: Points, sway: Floats) -> Detail:
-        """Return what a frame of these points and this sway shows."""
         fitted = self._model.fit(points, self._identity)
+        sway = self._sway.measure(picture, fitted)
+        return points, self._detail(picture, points, fitted, sway)
+
+    def _detail(self, picture: Image, points: Points, fitted: Params, sway: Floats) -> Detail:
         mouth = self._mouth.measure(picture, fitted)
         return Detail(sway, mouth, self._iris.measure(picture, points))
 
@@ -130,7 +134,7 @@ def track_clip(path: Path, images: int, finder: PersonFinder, model: FaceModel) 
             picture, points = crop.cut(frame), crop.to_units(points)
             if meters is None:
                 meters = Meters(model, picture, finder.find(picture), points)
-                detail = meters.detail(picture, points, still())
+                detail = meters.first
             else:
                 points, detail = meters.follow(picture, points)
             if number >= due:

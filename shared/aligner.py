@@ -46,7 +46,7 @@ OPENING_WEIGHT, GAZE_WEIGHT = 0.5, 0.5
 # A correction by this share of the eyes' distance is half believed: trackers do not err so far,
 # and a hand in front of the face moves more.
 FAR = 0.08
-_SEEN = 0.02  # of a face image's colours: more is face
+_SEEN = 0.02  # of a face image's z: more is face, no eye and nothing beside it
 
 
 class Aligner:

@@ -9,6 +9,7 @@ import numpy as np
 
 from shared.eyes import EYES, IRISES
 from shared.iris import iris_colour, iris_numbers, usual
+from shared.metrics import LUMA
 from shared.params import Floats
 from shared.pictures import Image
 
@@ -18,8 +19,8 @@ LEAST = 0.25  # share of the irises that is seen; less is lashes
 # How much the usual colour counts against irises that are seen whole in one frame, and how much
 # of what was seen before is kept from frame to frame: the light in a room does change.
 DOUBT, KEPT = 0.1, 0.99
-FINE = 16  # of a pixel, in which places are drawn
-_SHIFT = 4  # the same as a power of two
+_SHIFT = 4  # places are drawn in fractions of a pixel; a power of two
+FINE = 1 << _SHIFT
 
 
 class Glimpse(NamedTuple):
@@ -82,6 +83,5 @@ def glimpse(picture: Image, points: Floats) -> Glimpse:
     if share < LEAST:
         return Glimpse(0.0, np.zeros(2, np.float32))
     # The median: a reflection is white, a lash is black.
-    red, green, blue = np.median(picture[seen], axis=0) / 255
-    luma = 0.299 * red + 0.587 * green + 0.114 * blue
-    return Glimpse(share, np.array([luma, blue - red], np.float32))
+    colour = np.median(picture[seen], axis=0) / 255
+    return Glimpse(share, np.array([colour @ LUMA, colour[2] - colour[0]], np.float32))

@@ -25,7 +25,7 @@ _C2 = (0.03 * PEAK) ** 2
 # Wang et al. 2003: what each scale counts for, the finest first.
 _SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601
 
 
 def psnr(original: Image, rebuilt: Image) -> float:
@@ -51,7 +51,7 @@ def psnr_y(original: Image, rebuilt: Image) -> float:
     Takes, returns and raises what `psnr` does; pictures that differ in colour only are identical.
     """
     _check_alike(original, rebuilt)
-    return _decibels((original.astype(np.float32) - rebuilt.astype(np.float32)) @ _LUMA)
+    return _decibels((original.astype(np.float32) - rebuilt.astype(np.float32)) @ LUMA)
 
 
 def ssim(original: Image, rebuilt: Image) -> float:

@@ -9,7 +9,6 @@ import torch
 from models.face_parts import (
     IRIS_ALL,
     IRIS_FROM,
-    LUMA,
     SEEN_ALL,
     SEEN_FROM,
     SEEN_STILL,
@@ -27,6 +26,7 @@ from models.face_parts import (
     without_eyes,
 )
 from shared.face_image import WHITE, eye_colour, mouth_colour
+from shared.metrics import LUMA
 
 GREY_MOUTH = torch.from_numpy(mouth_colour(0.5))
 
