@@ -53,13 +53,18 @@ def unseen_mouth(face: Tensor, seen: Tensor) -> Tensor:
 
     Args:
         face: driving face image, (N, 3, H, W).
-        seen: `ReferenceFeatures.mouth`.
+        seen: `mouth_size` of the reference.
     """
     mouth = mouth_of(face)
-    share = seen / (area_of(mouth) + 1e-5)
+    share = seen / (over_skin(mouth, face) + 1e-5)
     opened = ((share - SEEN_FROM) / (SEEN_ALL - SEEN_FROM)).clamp(0, 1)
     not_wider = ((SEEN_TO - share) / (SEEN_TO - SEEN_STILL)).clamp(0, 1)
     return mouth * (1 - opened * not_wider)
+
+
+def mouth_size(face: Tensor) -> Tensor:
+    """Return how large a face image (N, 3, H, W) shows the mouth's inside, see `over_skin`."""
+    return over_skin(mouth_of(face), face)
 
 
 def iris_of(faces: Tensor) -> Tensor:
@@ -82,12 +87,8 @@ def iris_level(face: Tensor) -> Tensor:
 
 
 def iris_size(face: Tensor) -> Tensor:
-    """Return how large a face image (N, 3, H, W) shows irises beside the skin, (N, 1, 1, 1).
-
-    Their area over the skin's: who leans forward has larger irises and has not opened their eyes.
-    """
-    skin = (face > 0).all(dim=1, keepdim=True).to(face.dtype)
-    return area_of(iris_of(face)) / (area_of(skin) + 1e-5)
+    """Return how large a face image (N, 3, H, W) shows irises, see `over_skin`."""
+    return over_skin(iris_of(face), face)
 
 
 def unseen_iris(face: Tensor, seen: Tensor) -> Tensor:
@@ -139,6 +140,19 @@ def tinted(image: Tensor, colour: Tensor, where: Tensor) -> Tensor:
     luma = image.new_tensor(LUMA.tolist())[None, :, None, None]
     lighter = (luma * (image - colour)).sum(dim=1, keepdim=True)
     return image + where * (colour + lighter - image)
+
+
+def over_skin(mask: Tensor, face: Tensor) -> Tensor:
+    """Return a part's area over the skin's, (N, 1, 1, 1).
+
+    Who leans forward has larger eyes and a larger mouth, and has opened neither.
+
+    Args:
+        mask: where the part is, (N, 1, H, W).
+        face: the face image, (N, 3, H, W).
+    """
+    skin = (face > 0).all(dim=1, keepdim=True).to(face.dtype)
+    return area_of(mask) / (area_of(skin) + 1e-5)
 
 
 def area_of(masks: Tensor) -> Tensor:

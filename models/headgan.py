@@ -27,11 +27,10 @@ from torch.nn import functional as F  # noqa: N812 - PyTorch's own convention
 
 from models.face_parts import (
     FACE_CHANNELS,
-    area_of,
     iris_level,
     iris_size,
     mouth_level,
-    mouth_of,
+    mouth_size,
     tinted,
     unseen_iris,
     unseen_mouth,
@@ -78,7 +77,7 @@ class ReferenceFeatures(NamedTuple):
         fine: as in `Scales`.
         middle: likewise.
         coarse: likewise.
-        mouth: (N, 1, 1, 1), the share of the picture that shows the inside of the mouth.
+        mouth: (N, 1, 1, 1), the area of the mouth's inside over the skin's.
         iris: (N, 1, 1, 1), the area of irises over the skin's.
         photo: (N, 4, 511, 511), what moves of the reference's layers, enlarged (`enlarge`).
     """
@@ -196,9 +195,10 @@ class FlowNetwork(nn.Module):
             return result
         gate = torch.sigmoid(result[:, :1].float() + 2.0)  # trusts the mesh from the start
         # The mesh's own motion keeps its full size: lids, irises and lips are a few pixels high.
-        side = displacement.shape[-1]
-        flow: Tensor = held_together(resize(gate, side), displacement) * displacement
-        return flow + resize(0.1 * self._share(result) * result[:, 1:].float(), side)
+        small = torch.cat([gate, 0.1 * self._share(result) * result[:, 1:].float()], dim=1)
+        large = resize(small, displacement.shape[-1])
+        flow: Tensor = held_together(large[:, :1], displacement) * displacement + large[:, 1:]
+        return flow
 
     def _share(self, result: Tensor) -> Tensor | float:
         """Return how much of the residual is taken: one number, or one for each of a batch."""
@@ -302,7 +302,7 @@ class HeadGan(nn.Module):
         seen = [reference[:, :3], without_eyes(face)]
         seen += [reference[:, 3:4]] * self.preset.compose
         scales: Scales = self.flow.encoder(torch.cat(seen, dim=1))
-        mouth, iris = area_of(mouth_of(face)), iris_size(face)
+        mouth, iris = mouth_size(face), iris_size(face)
         return ReferenceFeatures(*scales, mouth, iris, enlarge(reference))
 
     def forward(

@@ -156,8 +156,7 @@ def track_photo(path: Path, tracker: Tracker, finder: PersonFinder) -> Tracked:
         return tracked
     tracker.reset()
     picture = np.asarray(image, np.uint8)
-    for _ in range(2):  # the second pass starts from the first one's points and is steadier
-        points = tracker.track(picture)
+    points = tracker.track(picture)
     if points is not None:
         crop = Crop.around(points, picture.shape[1], picture.shape[0])
         cut = crop.cut(picture)

@@ -147,15 +147,13 @@ class Generator:
 
 def _find_face(image: Image) -> Points:
     with Tracker() as tracker:
-        # The second pass starts from the first one's points and is steadier.
         points = tracker.track(image)
-        again = tracker.track(image)
     if points is None:
         raise BadInputError(
             "there is no face in the reference picture: use one where the face is seen from "
             "the front, well lit and at least 60 pixels wide"
         )
-    return points if again is None else again
+    return points
 
 
 def _find_person(picture: Image, face: Floats) -> Mask:

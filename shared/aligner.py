@@ -40,9 +40,10 @@ ROUNDS = 4
 # The prior that the expression was right, against squared errors in picture sides of one vertex.
 EXPRESSION_RIDGE = 4e-5
 # What opens shows something new, and a glance is smaller than the flow's patches: how far eyes and
-# mouth are open and where the irises are is the tracker's to say. Picture sides for a width of the
-# opening, and for one of the eye.
+# mouth are open and where irises and the lips' inner edges are is the tracker's to say. Picture
+# sides for a width of the opening, and for one of the eye.
 OPENING_WEIGHT, GAZE_WEIGHT = 0.5, 0.5
+HELD = 2.0  # of these edges' vertices, where the flow's have at most 1
 # A correction by this share of the eyes' distance is half believed: trackers do not err so far,
 # and a hand in front of the face moves more.
 FAR = 0.08
@@ -66,7 +67,7 @@ class Aligner:
         self._home = self._renderer.pose(identity, params)
         self._key = grey(key)
         counts = np.ones(SKIN_COUNT)
-        counts[[*EYES[0], *EYES[1], *OPENING]] = 0.0
+        counts[[*EYES[0], *EYES[1]]] = 0.0
         self._counts = counts
         self._prior = _prior(model)
 
@@ -110,8 +111,9 @@ class Aligner:
         trust = face / (1 + np.square(_mean_around(unlike) / np.float32(UNLIKE)))
         told = _mean_around(np.concatenate([found * trust[..., None], trust[..., None]], axis=2))
         told = _at(told, points).astype(np.float64)
-        weights = told[:, 2] * self._counts
-        return -told[:, :2] / (told[:, 2:] + 1e-3), weights
+        errors, weights = -told[:, :2] / (told[:, 2:] + 1e-3), told[:, 2] * self._counts
+        errors[list(OPENING)], weights[list(OPENING)] = 0.0, HELD  # they stay where they are
+        return errors, weights
 
     def _jacobian(self, points: Floats, params: Params) -> Array:
         """Return what each number does to the vertices, (34, 468 * 2): expression, then camera."""

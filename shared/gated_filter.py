@@ -19,7 +19,7 @@ from shared.wire_table import wire_table
 
 Array = npt.NDArray[np.float64]
 
-OPENING = 0.01  # eyes and mouth follow the tracker to within this, opening widths
+OPENING = 0.004  # eyes and mouth follow the tracker to within this, opening widths
 
 
 class GatedFilter:

@@ -22,6 +22,10 @@ CELLS = 16  # a side: the flow's means over such cells are what the cosines are 
 # Levels by which a pixel may differ, after the flow, to count half: what comes into view says
 # nothing of motion.
 UNLIKE = 20.0
+# Crop sides by which the flow there and back again may miss a pixel to count half: a hand that
+# came before the hair looks like some of it, but that does not look like the hand ("Dense point
+# trajectories by GPU-accelerated large displacement optical flow", Sundaram et al., ECCV 2010).
+ASTRAY = 0.01
 OUTLYING = 0.02  # crop sides by which a cell may stay off to count half
 ROUNDS = 4
 # What holds amplitudes at what they were, against squared errors of the mean cell: where nobody
@@ -85,8 +89,10 @@ def measure(frame: Grey, key: Grey, person: Floats, drawn: FaceImage, start: Flo
     moved = mesh_warp(key, displacement)
     told = flow(frame, moved)
     unlike = mesh_warp(moved, told).astype(np.float32) - frame
+    astray = told + mesh_warp(flow(moved, frame), told)
     trust = drawn.beside * mesh_warp(person, displacement)
     trust /= 1 + np.square(unlike / np.float32(UNLIKE))
+    trust /= 1 + np.square(astray / np.float32(ASTRAY)).sum(axis=2)
     summed = np.concatenate([told * trust[..., None], trust[..., None]], axis=2)
     cells = cv2.resize(summed, (CELLS, CELLS), interpolation=cv2.INTER_AREA).astype(np.float64)
     weights = cells[..., 2].ravel()

@@ -31,6 +31,7 @@ WINDOW_TO_FACE = 2.0  # window side over face size
 # The window stays put while the face moves less than this, so that resampling does not jitter.
 DRIFT_TOLERANCE = 0.08
 SIZE_TOLERANCE = 0.15
+SMALL_PIXELS = 320  # the larger side of a picture that is looked through a second time
 LOOKED_AT = [*SEEN, *LIPS]  # of the refined points
 
 
@@ -159,9 +160,33 @@ class Tracker:
         if window is None:
             return None
         self._window = window
-        return self._points_in_window(image)
+        first = self._points_in_window(image)
+        if first is None:
+            return None
+        # MediaPipe has looked where its detector said, and looks from now on where the face was:
+        # that moves skin and lips by up to a pixel, and not alike.
+        again = self._points_in_window(image)
+        return first if again is None else again
 
     def _find_largest(self, image: Image) -> _Window | None:
+        """Return the window around the largest face; None when there is none."""
+        found = self._detected(image)
+        if not found:
+            # The detector looks for people at some distance: one that fills the picture is found
+            # where it is smaller.
+            zoom = min(1.0, SMALL_PIXELS / max(image.shape[:2]))
+            small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+            edge = max(small.shape[:2]) // 2
+            framed = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT)
+            found = [
+                _Window(
+                    (window.left - edge) / zoom, (window.top - edge) / zoom, window.side / zoom
+                )
+                for window in self._detected(np.asarray(framed, np.uint8))
+            ]
+        return max(found, key=lambda window: window.side, default=None)
+
+    def _detected(self, image: Image) -> list[_Window]:
         found = self._detector.process(np.ascontiguousarray(image)).detections or []
         height, width = image.shape[:2]
         windows = []
@@ -170,7 +195,7 @@ class Tracker:
             xs = np.array([box.xmin, box.xmin + box.width], np.float32) * width
             ys = np.array([box.ymin, box.ymin + box.height], np.float32) * height
             windows.append(_window_around(xs, ys))
-        return max(windows, key=lambda window: window.side, default=None)
+        return windows
 
     def _points_in_window(self, image: Image) -> Points | None:
         window = self._window

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.sending import send
 from shared.aligner import Aligner
 from shared.face_image import FaceRenderer
+from shared.lips import OPENING
 from shared.mesh_warp import mesh_warp
 from shared.metrics import psnr
 from shared.openings import openings
@@ -112,6 +113,16 @@ def test_eyes_and_mouth_stay_as_far_open_as_they_were_tracked(scene: Scene) -> N
     aligned = scene.aligner().align(scene.frame, closed)
     before, after = (face_model().points(scene.identity, own) for own in (closed, aligned))
     np.testing.assert_allclose(*openings(np.stack([before, after])), atol=0.03)
+
+
+def test_lips_stay_nearer_to_where_they_were_tracked_than_the_skin(scene: Scene) -> None:
+    camera = scene.true.camera
+    away = (camera.translation + np.array([0.008, 0, 0])).astype(np.float32)
+    aside = Params(scene.true.expression, Camera(camera.log_scale, camera.rotation, away))
+    aligned = scene.aligner().align(scene.frame, aside)
+    before, after = (face_model().points(scene.identity, own)[:468] for own in (aside, aligned))
+    moved = np.linalg.norm((after - before)[:, :2], axis=1)
+    assert moved[list(OPENING)].mean() < 0.95 * np.delete(moved, list(OPENING)).mean()
 
 
 def test_no_correction_leaves_the_range_of_expressions(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from models.face_parts import (
     iris_size,
     mouth_level,
     mouth_of,
+    mouth_size,
     tinted,
     unseen_iris,
     unseen_mouth,
@@ -59,9 +60,18 @@ def test_a_mouth_counts_as_seen_when_the_reference_s_is_open_alike(
 ) -> None:
     face = torch.full((1, 3, 64, 64), 0.5)
     face[0, :, 20:30, 20:40] = GREY_MOUTH[:, None, None]
-    found = unseen_mouth(face, torch.full((1, 1, 1, 1), share * 200 / 64**2))
+    found = unseen_mouth(face, share * mouth_size(face))
     assert float(found[0, 0, 25, 25]) == pytest.approx(unseen, abs=1e-3)
     assert found.sum() == pytest.approx(200 * unseen, abs=1)
+
+
+def test_a_mouth_of_a_face_that_comes_nearer_is_not_painted_for_that() -> None:
+    far = torch.zeros(1, 3, 64, 64)
+    far[..., 24:40, 24:40] = 0.5
+    far[0, :, 30:34, 28:36] = GREY_MOUTH[:, None, None]
+    near = far[..., 16:48, 16:48].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert float(mouth_size(near)) == pytest.approx(float(mouth_size(far)), rel=0.01)
+    assert not unseen_mouth(near, mouth_size(far)).any()
 
 
 def test_a_closed_mouth_is_not_unseen() -> None:

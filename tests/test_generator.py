@@ -90,7 +90,6 @@ def test_the_reference_is_the_crop_around_the_head(
 ) -> None:
     picture = generator.set_reference(photograph)
     with Tracker() as tracker:
-        tracker.track(photograph)
         points = tracker.track(photograph)
     assert points is not None
     crop = Crop.around(points, photograph.shape[1], photograph.shape[0])

@@ -80,6 +80,14 @@ def test_a_sway_that_is_seen_no_more_fades(scene: Scene) -> None:
     assert left[-1] < 0.4 * off(scene.sway, still())
 
 
+def test_what_comes_before_the_hair_and_looks_like_it_does_not_carry_it_off(scene: Scene) -> None:
+    hidden = scene.frame.copy()
+    hidden[150:, :90] = scene.frame[150:, 40:130]
+    meter = scene.meter()
+    found = [meter.measure(hidden, scene.home) for _ in range(3)]
+    assert off(found[2], scene.sway) < 1.5 * off(still(), scene.sway)
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_picture_of_nothing_stays_in_range(scene: Scene, level: int) -> None:
     found = scene.meter().measure(np.full_like(scene.frame, level), scene.home)

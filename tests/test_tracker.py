@@ -63,6 +63,13 @@ def test_a_face_has_478_points_in_pixels(tracker: Tracker, frames: list[Image]) 
     assert points[1, 2] < points[[234, 454], 2].min()  # the nose is nearer than the ears
 
 
+def test_a_face_just_found_lies_where_it_is_followed(frames: list[Image]) -> None:
+    with Tracker() as tracker:
+        found, *followed = (seen(tracker, frames[0]) for _ in range(4))
+    apart = np.square((found - np.mean(followed, axis=0))[:, :2]).sum(axis=1)
+    assert np.sqrt(apart.mean()) < 0.006 * np.ptp(found[:, 1])
+
+
 def test_the_largest_of_two_faces_is_taken(frames: list[Image]) -> None:
     width, height = frames[0].shape[1], frames[0].shape[0]
     for larger_left in (True, False):
@@ -72,6 +79,19 @@ def test_the_largest_of_two_faces_is_taken(frames: list[Image]) -> None:
             picture = put(picture, frames[0], left, 0, zoom)
         with Tracker() as tracker:
             assert (middle(seen(tracker, picture))[0] < width) == larger_left
+
+
+@pytest.mark.parametrize("room", [1.0, 1.15, 1.5])
+def test_a_face_that_fills_the_picture_is_found(frames: list[Image], room: float) -> None:
+    for frame in frames[::3]:
+        with Tracker() as tracker:
+            points = seen(tracker, frame)
+        reach = room * np.ptp(points[:, :2], axis=0).max() / 2
+        left, top = (middle(points) - reach).astype(int).clip(0)
+        right, bottom = (middle(points) + reach).astype(int)
+        with Tracker() as tracker:
+            found = middle(seen(tracker, frame[top:bottom, left:right])) + np.array([left, top])
+        np.testing.assert_allclose(found, middle(points), atol=0.05 * reach)
 
 
 def test_a_small_face_is_found(tracker: Tracker, frames: list[Image]) -> None:
