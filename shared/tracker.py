@@ -179,9 +179,7 @@ class Tracker:
             edge = max(small.shape[:2]) // 2
             framed = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT)
             found = [
-                _Window(
-                    (window.left - edge) / zoom, (window.top - edge) / zoom, window.side / zoom
-                )
+                _Window((window.left - edge) / zoom, (window.top - edge) / zoom, window.side / zoom)
                 for window in self._detected(np.asarray(framed, np.uint8))
             ]
         return max(found, key=lambda window: window.side, default=None)
