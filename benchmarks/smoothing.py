@@ -34,8 +34,9 @@ from shared.wire_table import wire_table
 
 NAMES = ("still_share", "moved_steps", "opening")
 SETTINGS = [
-    (STILL_SHARE, MOVED_STEPS, OPENING), (0.1, 5.0, 0.01), (0.3, 5.0, 0.01), (0.15, 2.5, 0.01),
-    (0.15, 10.0, 0.01), (0.15, 5.0, 0.03), (0.15, 5.0, 1.0),
+    (STILL_SHARE, MOVED_STEPS, OPENING), (0.1, 5.0, OPENING), (0.3, 5.0, OPENING),
+    (0.15, 2.5, OPENING), (0.15, 10.0, OPENING), (0.15, 5.0, 0.01), (0.15, 5.0, 0.03),
+    (0.15, 5.0, 1.0),
 ]  # fmt: skip
 CALM = 0.25  # of a clip's steps, those in which the face moves least
 SHIFTS = np.arange(0.0, 3.0, 0.1)  # frames

@@ -175,8 +175,9 @@ class Tracker:
             # The detector looks for people at some distance: one that fills the picture is found
             # where it is smaller.
             zoom = min(1.0, SMALL_PIXELS / max(image.shape[:2]))
-            small = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-            edge = max(small.shape[:2]) // 2
+            size = [max(round(zoom * side), 1) for side in image.shape[1::-1]]
+            small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            edge = max(size) // 2
             framed = cv2.copyMakeBorder(small, edge, edge, edge, edge, cv2.BORDER_CONSTANT)
             found = [
                 _Window((window.left - edge) / zoom, (window.top - edge) / zoom, window.side / zoom)

@@ -166,6 +166,11 @@ def test_a_face_that_leaves_is_none_and_comes_back(tracker: Tracker, frames: lis
     assert np.linalg.norm(middle(seen(tracker, frames[0])) - middle(first)) < 3
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)])
+def test_a_picture_of_any_shape_may_show_no_face(tracker: Tracker, size: tuple[int, int]) -> None:
+    assert tracker.track(wall(*size)) is None
+
+
 def test_a_face_cut_by_the_border_may_reach_past_it(tracker: Tracker, frames: list[Image]) -> None:
     left = int(seen(tracker, frames[0])[:, 0].min()) + 15
     points = seen(tracker, np.ascontiguousarray(frames[0][:, left:]))
