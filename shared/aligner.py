@@ -43,7 +43,7 @@ EXPRESSION_RIDGE = 4e-5
 # mouth are open and where irises and the lips' inner edges are is the tracker's to say. Picture
 # sides for a width of the opening, and for one of the eye.
 OPENING_WEIGHT, GAZE_WEIGHT = 0.5, 0.5
-HELD = 2.0  # of these edges' vertices, where the flow's have at most 1
+HELD = 2.0  # weight of each vertex of the lips' inner edges; others have at most 1
 # A correction by this share of the eyes' distance is half believed: trackers do not err so far,
 # and a hand in front of the face moves more.
 FAR = 0.08

@@ -32,6 +32,11 @@ from shared.metrics import LUMA
 GREY_MOUTH = torch.from_numpy(mouth_colour(0.5))
 
 
+def nearer(face: torch.Tensor) -> torch.Tensor:
+    """Return the middle of a face image (1, 3, 64, 64) at twice its size."""
+    return face[..., 16:48, 16:48].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+
+
 def test_the_mouths_colour_is_found_and_no_other() -> None:
     mouths = [tuple(mouth_colour(light)) for light in (0.0, 0.4, 1.0)]
     others = [(0, 0, 0), (0.05, 0.05, 1), (0.5, 0.7, 0.9), (0, 0.5, 1), (0, 0, 0.3)]
@@ -69,7 +74,7 @@ def test_a_mouth_of_a_face_that_comes_nearer_is_not_painted_for_that() -> None:
     far = torch.zeros(1, 3, 64, 64)
     far[..., 24:40, 24:40] = 0.5
     far[0, :, 30:34, 28:36] = GREY_MOUTH[:, None, None]
-    near = far[..., 16:48, 16:48].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    near = nearer(far)
     assert float(mouth_size(near)) == pytest.approx(float(mouth_size(far)), rel=0.01)
     assert not unseen_mouth(near, mouth_size(far)).any()
 
@@ -112,7 +117,7 @@ def test_irises_of_a_face_that_comes_nearer_are_not_hidden_by_that() -> None:
     far = torch.zeros(1, 3, 64, 64)
     far[..., 16:48, 16:48] = 0.5
     far[:, 2, 28:34, 28:34] = 0
-    near = far[..., 16:48, 16:48].repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    near = nearer(far)
     assert float(iris_size(near)) == pytest.approx(float(iris_size(far)), rel=0.01)
     assert not unseen_iris(near, iris_size(far)).any()
 
